@@ -1,0 +1,52 @@
+# Everything starts here; Python 3.11 or newer and make are all that is needed. `make demo` shows it, `make test` proves it.
+
+# The first Python on the path that is new enough; PYTHON=... names another.
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$python"; break; }; done)
+endif
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile --system-certs --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench lock clean
+
+help:
+	@echo 'make setup   virtual environment, hash-locked packages, Kafka; the command is then $(BIN)/jalur'
+	@echo 'make demo    the whole path on real Kafka and PostgreSQL, in a throw-away directory'
+	@echo 'make test    every test (ARGS="tests/unit -k name" for some)'
+	@echo 'make check   ruff, mypy --strict, import-linter'
+	@echo 'make bench   the benchmarks'
+	@echo 'make lock    newest versions into the lock files: packages and jars'
+	@echo 'make clean   remove what setup and the checks made; data directories stay'
+
+setup:
+	@test -n "$(PYTHON)" || { echo 'error: no Python 3.11 or newer on the path: install one, or name it with PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, %s is %d.%d" % ((sys.executable,) + sys.version_info[:2]))'
+	@$(PYTHON) -I deploy/local/install.py
+
+demo: setup
+	@$(BIN)/jalur demo
+
+test: setup
+	@$(BIN)/pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: setup
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) requirements/services.in -o requirements/services.txt
+	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	$(BIN)/python -m deploy.local.jars lock
+
+clean:
+	rm -rf .venv .jars .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

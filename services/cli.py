@@ -1,0 +1,32 @@
+"""`jalur`: puts the sub-commands together, and turns errors into one line and an exit code."""
+
+import sys
+
+import typer
+
+from services.commands import FAILED, stack
+from shared.errors import JalurError
+
+app = typer.Typer(
+    name="jalur",
+    help="Carries a citizen's report to the unit that must answer it.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not ready, 130 interrupted by Ctrl-C.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+app.add_typer(stack.app)
+
+
+def main() -> None:
+    try:
+        code = app(args=sys.argv[1:] or ["--help"], prog_name="jalur", standalone_mode=False)
+    except (typer.TyperException, JalurError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201  the one line
+        sys.exit(getattr(error, "exit_code", FAILED))
+    except typer.Abort:
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

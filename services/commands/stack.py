@@ -1,0 +1,206 @@
+"""`jalur up`, `down`, `status`: the stack on this machine.
+
+What is run is said here; how its parts are started and kept is the embedded stack's matter.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from services.commands import NOT_READY, CommandError, DataDir
+
+if TYPE_CHECKING:  # imported when a command runs: another command must not wait for it
+    from deploy.local.datadir import DataDirectory
+    from deploy.local.status import Status
+
+SERVICES = ("intake", "router", "notifier")
+UP_SECONDS = 120.0
+DOWN_SECONDS = 90.0
+INTERRUPTED = 130
+
+app = typer.Typer()
+
+
+@app.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready and leave it running.")] = False,
+    settable_clock: Annotated[bool, typer.Option("--settable-clock", help="Let the services' clock be set: demo and tests only.")] = False,
+    data_dir: DataDir = Path(".jalur"),
+) -> None:
+    """Start PostgreSQL, Kafka and the three services, and watch over them until Ctrl-C or `jalur down`.
+
+    With JALUR_KAFKA or JALUR_POSTGRES set, that server is used instead of one of our own.
+
+    Exit codes: 0 stopped by `jalur down` (or, with --detach, all ready), 1 failed, 3 not ready in time (--detach), 130 Ctrl-C.
+    """
+    with _one_line_errors():
+        directory = _open(data_dir)
+        if detach:
+            _detach(directory, settable_clock)
+        elif _run(directory, settable_clock) == signal.SIGINT:
+            raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def down(data_dir: DataDir = Path(".jalur")) -> None:
+    """Stop what `jalur up` started: services, broker, database. What was stored stays.
+
+    Exit codes: 0 nothing runs any more, 1 failed.
+    """
+    from deploy.local import state
+    from deploy.local.supervisor import end_leftovers
+
+    with _one_line_errors():
+        if not data_dir.exists():
+            typer.echo(f"nothing runs in {data_dir.absolute()}")
+            return
+        directory = _open(data_dir)
+        known = state.read(directory.state)
+        if known and known.supervisor.send(signal.SIGTERM):
+            if not known.supervisor.wait_gone(DOWN_SECONDS):
+                raise CommandError(
+                    f"the stack (pid {known.supervisor.pid}) had not ended after {DOWN_SECONDS:.0f} s: {directory.log('stack')}"
+                )
+            typer.echo("stopped")
+            return
+        with directory.locked():  # a stack that is only starting has no state yet: this says so
+            end_leftovers(directory)
+        typer.echo(f"nothing runs in {directory.path}")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts; holds the database's password.")] = False,
+    data_dir: DataDir = Path(".jalur"),
+) -> None:
+    """Ask every part whether it is ready.
+
+    Exit codes: 0 all are ready, 3 not all are.
+    """
+    from deploy.local import status as stack_status
+    from deploy.local.datadir import DataDirectory
+
+    _quiet_clients()
+    with _one_line_errors():
+        found = stack_status.ask(DataDirectory(data_dir.absolute()), os.environ)
+        if as_json:
+            typer.echo(json.dumps(found))
+        else:
+            _show(found)
+        if not stack_status.all_ready(found):
+            raise typer.Exit(NOT_READY)
+
+
+def _run(directory: "DataDirectory", settable_clock: bool) -> int | None:
+    from rich.console import Console
+
+    from deploy.local.service import Service
+    from deploy.local.supervisor import Plan, Supervisor
+    from shared.topics_admin import apply_topics
+
+    console = Console(highlight=False, soft_wrap=True)
+    namespace = os.environ.get("JALUR_NAMESPACE", "")
+
+    def say(part: str, news: str) -> None:
+        colour = "green" if news.startswith("ready") else "yellow" if "again" in news else "default"
+        console.print(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/dim] [bold]{part:<9}[/bold] ", end="")
+        console.print(news, style=colour, markup=False)
+
+    _quiet_clients()
+    plan = Plan(
+        services=tuple(Service(name, (sys.executable, "-m", f"services.{name}")) for name in SERVICES),
+        environment=dict(os.environ),
+        kafka=os.environ.get("JALUR_KAFKA") or None,
+        postgres=os.environ.get("JALUR_POSTGRES") or None,
+        settable_clock=settable_clock,
+        prepare=lambda bootstrap: (asyncio.run(apply_topics(bootstrap, namespace)), None)[1],
+    )
+    return Supervisor(directory, plan, say).run()
+
+
+def _detach(directory: "DataDirectory", settable_clock: bool) -> None:
+    """The same command in a session of its own; returns when it has told that all is ready."""
+    from deploy.local import state
+    from deploy.local.processes import last_line, open_log
+
+    with directory.locked():
+        pass  # two lines of a log would be mixed up otherwise
+    log = directory.log("stack")
+    command = [sys.executable, "-m", "services.cli", "up", "--data-dir", str(directory.path)]
+    with open_log(log) as output:
+        child = subprocess.Popen(  # noqa: S603  ourselves
+            [*command, *(["--settable-clock"] if settable_clock else [])],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + UP_SECONDS
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise CommandError(last_line(log).removeprefix("error: "))
+        known = state.read(directory.state)
+        if known and known.supervisor.pid == child.pid and known.was_ready:
+            typer.echo(f"ready (pid {child.pid}, data in {directory.path}); stop with: jalur down --data-dir {directory.path}")
+            return
+        time.sleep(0.1)
+    raise CommandError(f"not ready after {UP_SECONDS:.0f} s, left running: jalur status, jalur down, {log}", NOT_READY)
+
+
+def _show(found: "Status") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("part", "ready", "address", "pid", box=None)
+    kafka, postgres = found["kafka"], found["postgres"]
+    table.add_row("kafka", _word(kafka["ready"]), kafka["bootstrap"] or "-", "")
+    table.add_row("postgres", _word(postgres["ready"]), _without_password(postgres["dsn"]), "")
+    for name, service in (("intake", found["intake"]), ("router", found["router"]), ("notifier", found["notifier"])):
+        table.add_row(name, _word(service["ready"]), service["url"] or "-", str(service["pid"] or ""))
+    Console().print(table)
+
+
+def _word(is_ready: bool) -> str:
+    return "[green]yes[/green]" if is_ready else "[red]no[/red]"
+
+
+def _without_password(dsn: str | None) -> str:
+    if not dsn:
+        return "-"
+    parts = urlsplit(dsn)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+
+
+def _open(data_dir: Path) -> "DataDirectory":
+    from deploy.local.datadir import DataDirectory
+
+    return DataDirectory.open(data_dir)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    from deploy.local.errors import StackError
+
+    try:
+        yield
+    except StackError as error:
+        raise CommandError(str(error)) from error
+
+
+def _quiet_clients() -> None:
+    """A server that is not there yet is what we ask about, not an error to print."""
+    for name in ("aiokafka", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

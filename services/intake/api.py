@@ -1,0 +1,273 @@
+"""Intake's HTTP contract. Parses, checks who speaks, hands over, and answers; decides nothing."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic_core import from_json, to_json
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+
+from services.intake import store
+from services.intake.domain import Change, Submission, check_idempotency_key, identities_of, mask_report
+from services.intake.group import GroupCommit
+from services.intake.handlers import Accepted, Intake, new_request, not_found
+from services.intake.handlers import Request as SubmitRequest
+from services.intake.imports import ImportedRow, accept_row
+from services.intake.keys import Doorkeeper, Speaker
+from services.intake.masking import LONG_TEXT
+from services.intake.parsing import MOST_BYTES, parse_json, too_large, validate
+from services.intake.views import case_view, may_read
+from shared.logs import get_logger
+from shared.postgres import AWAY, transaction
+from shared.runtime import Prepared
+from shared.web import Problem, away, json_response
+
+_log = get_logger()
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_MOST_LINES = 50_000
+_LINES_AT_ONCE = 64
+
+
+class Door:
+    """The routes, over one intake."""
+
+    def __init__(self, intake: Intake, doorkeeper: Doorkeeper, group: GroupCommit[SubmitRequest, Accepted], prepared: Prepared) -> None:
+        self.intake = intake
+        self.prepared = prepared
+        self.doorkeeper = doorkeeper
+        self.group = group
+
+    async def submit(self, request: Request) -> Response:
+        """`POST /v1/complaints`"""
+        with self.intake.metrics.submit_seconds.time():
+            try:
+                speaker = await self._source(request)
+                key = check_idempotency_key(request.headers.get("idempotency-key"))
+                submission = validate(Submission, parse_json(await read_body(request)))
+                accepted = await self._accept(submission, speaker, key, _traceparent(request))
+            except Exception as error:
+                return self.refuse(error)
+        return json_response(accepted.body(), 202, {"Location": f"/v1/complaints/{accepted.report.complaint_id}"})
+
+    async def _accept(self, submission: Submission, speaker: Speaker, key: str | None, traceparent: str | None) -> Accepted:
+        assert speaker.subject is not None
+        # The masker takes tens of milliseconds over a long text: not on the loop that others wait for.
+        is_long = len(submission.text) + len(submission.title) > LONG_TEXT
+        masked = await asyncio.to_thread(mask_report, submission) if is_long else mask_report(submission)
+        for kind in masked.kinds:
+            self.intake.metrics.masked.labels(kind).inc()
+        identities = identities_of(submission, speaker.subject, key)
+        return await self.group.submit(new_request(submission, masked, speaker, identities, traceparent))
+
+    async def batch(self, request: Request) -> Response:
+        """`POST /v1/complaints/batch`: NDJSON in, NDJSON out, a line for a line, in order."""
+        try:
+            speaker = await self._source(request)
+            key = check_idempotency_key(request.headers.get("idempotency-key"))
+        except Exception as error:
+            return self.refuse(error)
+
+        async def one(line: int, text: bytes) -> dict[str, Any]:
+            submission = validate(Submission, parse_json(text))
+            accepted = await self._accept(submission, speaker, check_idempotency_key(f"{key}#{line}" if key else None), None)
+            return {"line": line, "id": accepted.report.complaint_id}
+
+        return self._line_by_line(request, "line", one)
+
+    async def imports(self, request: Request) -> Response:
+        """`POST /v1/imports`: the rows of a source's export as NDJSON, an outcome a row."""
+        try:
+            speaker = await self._source(request)
+        except Exception as error:
+            return self.refuse(error)
+
+        async def one(_line: int, text: bytes) -> dict[str, Any]:
+            row = validate(ImportedRow, parse_json(text))
+
+            async def accept(submission: Submission) -> Accepted:
+                return await self._accept(submission, speaker, None, None)
+
+            return await accept_row(self.intake, row, speaker, accept)
+
+        return self._line_by_line(request, "line", one)
+
+    def _line_by_line(self, request: Request, name: str, one: Any) -> Response:
+        """Reads on while answers wait to be taken: a client that first sends everything must not block itself."""
+        answers: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+        async def answer(line: int, text: bytes | Problem) -> bytes:
+            try:
+                if isinstance(text, Problem):
+                    raise text
+                found = await one(line, text)
+            except Exception as error:
+                found = {name: line, "problem": self.problem_of(error).body()}
+            return to_json(found) + b"\n"
+
+        async def read() -> None:
+            try:
+                waiting: list[asyncio.Task[bytes]] = []
+                async for line, text in read_lines(request):
+                    waiting.append(asyncio.create_task(answer(line, text)))
+                    if len(waiting) >= _LINES_AT_ONCE:
+                        for done in await asyncio.gather(*waiting):
+                            answers.put_nowait(done)
+                        waiting = []
+                for done in await asyncio.gather(*waiting):
+                    answers.put_nowait(done)
+            except ClientDisconnect:
+                pass  # what was read is stored; the client repeats the batch and gets the same ids
+            except Problem as problem:
+                answers.put_nowait(to_json({name: None, "problem": problem.body()}) + b"\n")
+            finally:
+                answers.put_nowait(None)
+
+        async def stream() -> AsyncIterator[bytes]:
+            reader = asyncio.create_task(read())
+            try:
+                while (chunk := await answers.get()) is not None:
+                    yield chunk
+            finally:
+                await reader
+
+        return StreamingResponse(stream(), media_type="application/x-ndjson")
+
+    async def change(self, request: Request) -> Response:
+        """`POST /v1/complaints/{id}/changes`"""
+        try:
+            speaker = await self._source(request)
+            complaint_id = _complaint_id(request)
+            change = validate(Change, parse_json(await read_body(request)))
+            answer = await self.intake.accept_change(complaint_id, change, speaker, _traceparent(request))
+        except Exception as error:
+            return self.refuse(error)
+        return json_response(answer, 202)
+
+    async def get(self, request: Request) -> Response:
+        """`GET /v1/complaints/{id}`"""
+        try:
+            speaker = await self._speaker(request)
+            return json_response(await self._view(_complaint_id(request), speaker))
+        except Exception as error:
+            return self.refuse(error)
+
+    async def find(self, request: Request) -> Response:
+        """`GET /v1/complaints?source_ref=`"""
+        try:
+            speaker = await self._speaker(request)
+            unknown = sorted(set(request.query_params) - {"source_ref"})
+            if unknown:
+                raise Problem(400, "bad-query", "A query parameter is not known", "only source_ref is", field=unknown[0][:100])
+            reference = request.query_params.get("source_ref", "")
+            if not reference or len(reference.encode("utf-8", "replace")) > 200 or "\x00" in reference:
+                raise Problem(400, "bad-query", "A query parameter is missing", "write ?source_ref=<1 to 200 bytes>", field="source_ref")
+            source = speaker.subject if speaker.role == "source" else None
+            async with transaction(self.intake.pool) as connection:
+                ids = await store.find_by_source_ref(connection, source, reference)
+            items = []
+            for complaint_id in ids:
+                try:
+                    items.append(await self._view(complaint_id, speaker))
+                except Problem as problem:
+                    if problem.status != 404:
+                        raise
+        except Exception as error:
+            return self.refuse(error)
+        return json_response({"items": items})
+
+    async def _view(self, complaint_id: UUID, speaker: Speaker) -> dict[str, Any]:
+        async with transaction(self.intake.pool) as connection:
+            case = await store.find_case(connection, complaint_id)
+            sources = await store.find_report_sources(connection, complaint_id)
+        if case is None:
+            raise not_found()
+        status = from_json(case["status"]) if case["status"] is not None else None
+        if not may_read(speaker, [source for source, _ in sources], status):
+            raise not_found()
+        return case_view(case, status)
+
+    async def _speaker(self, request: Request) -> Speaker:
+        if not self.prepared.is_done:
+            raise away()
+        return await self.doorkeeper.who(request.headers.get("authorization"))
+
+    async def _source(self, request: Request) -> Speaker:
+        speaker = await self._speaker(request)
+        if speaker.role != "source":
+            raise Problem(403, "not-allowed", "Not allowed", f"a key of role source may do this; this one is {speaker.role}")
+        return speaker
+
+    def problem_of(self, error: Exception) -> Problem:
+        """What the caller is told; an unknown exception is logged with its frames and told as 500."""
+        if isinstance(error, Problem):
+            problem = error
+        elif isinstance(error, asyncpg.LockNotAvailableError):
+            problem = Problem(409, "in-progress", "The same request is being stored", "send it again in a moment", retry_after=1)
+        elif isinstance(error, AWAY):
+            problem = away()
+        else:
+            _log.error("A request failed because of a bug", exc_info=error)
+            problem = Problem(500, "bug", "Internal error", "the outcome is unknown: send it again with the same key; it was logged")
+        self.intake.metrics.refused.labels(problem.kind).inc()
+        return problem
+
+    def refuse(self, error: Exception) -> Response:
+        if isinstance(error, ClientDisconnect):
+            return Response(status_code=400)  # nobody is there to read it
+        return self.problem_of(error).response()
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, counted while it is read: a missing or false Content-Length changes nothing."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+        raise too_large()
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > MOST_BYTES:
+            raise too_large()
+    return bytes(chunks)
+
+
+async def read_lines(request: Request) -> AsyncIterator[tuple[int, bytes | Problem]]:
+    """Lines with their numbers from 1; empty ones are passed over. A line that is too large is read to its end and told as a problem."""
+    number, rest, is_skipping = 1, bytearray(), False
+    async for chunk in request.stream():
+        rest += chunk
+        if b"\n" not in chunk and len(rest) <= MOST_BYTES:
+            continue
+        *lines, tail = bytes(rest).split(b"\n")
+        rest = bytearray(tail)
+        for line in lines:
+            if is_skipping or len(line) > MOST_BYTES:
+                yield number, too_large("the line")
+            elif line.strip():
+                yield number, line
+            is_skipping = False
+            number += 1
+            if number > _MOST_LINES:
+                raise Problem(413, "too-large", "Too large", f"more than {_MOST_LINES} lines; those before this one were taken")
+        if len(rest) > MOST_BYTES:
+            is_skipping = True
+            rest.clear()
+    if is_skipping:
+        yield number, too_large("the line")
+    elif bytes(rest).strip():
+        yield number, bytes(rest)
+
+
+def _complaint_id(request: Request) -> UUID:
+    try:
+        return UUID(request.path_params["id"])
+    except ValueError:
+        raise not_found() from None
+
+
+def _traceparent(request: Request) -> str | None:
+    text = request.headers.get("traceparent", "")
+    return text if _TRACEPARENT.fullmatch(text) else None

@@ -1,0 +1,84 @@
+"""Intake's wiring: database first, Kafka when it comes. Accepts from the first moment PostgreSQL answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.intake import store
+from services.intake.api import Door
+from services.intake.contract import add_routes
+from services.intake.group import GroupCommit
+from services.intake.handlers import Accepted, Intake, Request
+from services.intake.keys import Doorkeeper
+from services.intake.read_model import status_subscription
+from shared.broker import BatchConsumer
+from shared.health import Ends, Progress
+from shared.metrics import IntakeMetrics
+from shared.outbox import Relay
+from shared.postgres import AWAY, open_pool
+from shared.publisher import Publisher
+from shared.runtime import Prepared, forever, running
+from shared.settings import Settings
+from shared.topics import Topics
+from shared.web import Readiness, operator_routes
+
+
+def build(settings: Settings) -> FastAPI:
+    """The app; its lifespan opens and closes everything it needs."""
+    metrics = IntakeMetrics()
+    topics = Topics(settings.namespace)
+    prepared = Prepared()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = await open_pool(settings.postgres, service="intake")
+        publisher = Publisher(settings)
+        relay = Relay(settings.postgres, "intake", publisher, metrics.outbox)
+        intake = Intake(pool, topics, relay, metrics, settings.resend_after_seconds)
+        group: GroupCommit[Request, Accepted] = GroupCommit(
+            intake.accept_all, lambda request: request.identities, metrics, gives_up_on=(OSError, TimeoutError)
+        )
+        consumer = BatchConsumer(
+            settings, status_subscription(pool, topics), group=topics.group("intake"), dead_letters=topics.dead_letters("intake"),
+            pool=pool, publisher=publisher, metrics=metrics.consumer,
+        )  # fmt: skip
+        ends = Ends(settings)
+        progress = Progress(consumer, metrics.consumer)
+        app.state.door = Door(intake, Doorkeeper(pool), group, prepared)
+        app.state.pool = pool
+
+        async def look() -> None:
+            metrics.undecided.set(await store.count_undecided(pool))
+            await intake.resend_unheard()
+            app.state.kafka_answers = await progress.measure(ends)
+            metrics.kafka_away.set(not app.state.kafka_answers)
+
+        try:
+            async with running(
+                settings, prepared, consumer.run(), group.run(), forever(look, seconds=1.0), relay.run(), plumbing=("outbox", "breaker")
+            ):
+                yield
+        finally:
+            await ends.stop()
+            await publisher.stop()
+            await pool.close()
+
+    async def readiness() -> Readiness:
+        found = Readiness()
+        try:
+            async with asyncio.timeout(2):
+                await app.state.pool.fetchval("SELECT 1")
+        except AWAY:
+            found.reasons["postgres"] = "does not answer"
+        if not prepared.is_done:
+            found.reasons["schema"] = "is not in place yet"
+        if not app.state.kafka_answers:
+            found.degraded["kafka"] = "does not answer; events wait in the outbox"
+        return found
+
+    app = FastAPI(title="Jalur intake", version="1", lifespan=lifespan, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
+    add_routes(app, operator_routes(readiness, metrics.registry))
+    app.state.kafka_answers = False
+    return app

@@ -1,0 +1,315 @@
+"""What is accepted, and what of it goes on: the request models, the masked event, the names a report is known by. Pure."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
+
+from services.intake.lapor_status import is_final
+from services.intake.masking import mask
+from shared.events import ComplaintChanged, ComplaintClass, ComplaintReceived, Disposition, Instant, Location, ServiceName, SourceChangeKind
+from shared.web import Problem
+
+LONGEST_TEXT = 20_000
+_CLOCK_SKEW = timedelta(minutes=5)
+# What a source's reports are about where they do not say.
+_SERVICE_OF: dict[str, ServiceName] = {"lapor": "sp4n", "ppid": "ppid_permohonan", "wbs": "wbs"}
+
+
+def _fits_200_bytes(text: str) -> str:
+    if len(text.encode()) > 200:
+        raise ValueError("is longer than 200 bytes")
+    return text
+
+
+def written(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be text, as in 2024-07-11 or 2024-07-11T09:20:00+08:00")
+    return value
+
+
+def _with_words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank")
+    return text
+
+
+Name = Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_fits_200_bytes), AfterValidator(_with_words)]
+Short = Annotated[str, StringConstraints(strict=True, max_length=500)]
+LongText = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=LONGEST_TEXT), AfterValidator(_with_words)]
+Title = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500), AfterValidator(_with_words)]
+Day = Annotated[date, BeforeValidator(written)]
+When = Annotated[AwareDatetime, BeforeValidator(written)]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=False, validate_by_alias=True, serialize_by_alias=True)
+
+
+class Place(_Input):
+    province: Short | None = None
+    regency: Short | None = None
+    district: Short | None = None
+    village: Short | None = None
+
+
+class Addressed(_Input):
+    name: Annotated[Short, AfterValidator(_with_words)]
+    at: When | None = None
+    by: Short | None = None
+
+
+class Reporter(_Input):
+    """Who reported. Never leaves intake."""
+
+    name: Short | None = None
+    email: Short | None = None
+    phone: Short | None = None
+    nik: Short | None = None
+    address: Short | None = None
+
+
+class Attachment(_Input):
+    """An address that is kept and never fetched."""
+
+    url: Annotated[str, StringConstraints(strict=True, max_length=2000, pattern=r"^https?://")]
+    media_type: Short | None = None
+    sha256: Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+
+
+class Submission(_Input):
+    """The body of `POST /v1/complaints`. Only `title` and `text` are required."""
+
+    title: Title
+    text: LongText
+    source_ref: Name | None = None
+    service: ServiceName | None = None
+    class_: ComplaintClass | None = Field(default=None, alias="class")
+    category: Short | None = None
+    channel: Short | None = None
+    occurred_on: Day | None = None
+    reported_at: When | None = None
+    location: Place = Place()
+    is_anonymous: StrictBool = True
+    is_confidential: StrictBool = True
+    sp4n_tracking_id: Name | None = None
+    relates_to: Name | None = None
+    form: dict[str, Any] = {}
+    disposition: Annotated[list[Addressed], Field(max_length=20)] = []
+    source_status: Short | None = None
+    reporter: Reporter | None = None
+    attachments: Annotated[list[Attachment], Field(max_length=50)] = []
+
+
+class ChangedFields(_Input):
+    """New values that a source may send with a change; a field left out stays as it was."""
+
+    title: Title | None = None
+    text: LongText | None = None
+    class_: ComplaintClass | None = Field(default=None, alias="class")
+    category: Short | None = None
+    channel: Short | None = None
+    occurred_on: Day | None = None
+    location: Place | None = None
+    is_anonymous: StrictBool | None = None
+    is_confidential: StrictBool | None = None
+    disposition: Annotated[list[Addressed], Field(max_length=20)] | None = None
+    reason: Short | None = None
+    reporter: Reporter | None = None
+    form: dict[str, Any] | None = None
+    attachments: Annotated[list[Attachment], Field(max_length=50)] | None = None
+
+
+class Change(_Input):
+    """The body of `POST /v1/complaints/{id}/changes`."""
+
+    change_id: Name
+    kind: SourceChangeKind
+    at: When | None = None
+    fields: ChangedFields = ChangedFields()
+    text: LongText | None = None
+    source_status: Short | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One name a report is known by. `source` is empty for `sp4n`: a tracking id is the same from every door."""
+
+    kind: str
+    source: str
+    value: str
+
+    @property
+    def order(self) -> tuple[str, str, str]:
+        return (self.kind, self.source, self.value)
+
+
+def identities_of(submission: Submission, source: str, idempotency_key: str | None) -> tuple[Identity, ...]:
+    """Sorted, so that two requests with the same names wait for each other instead of dead-locking."""
+    found = []
+    if idempotency_key is not None:
+        found.append(Identity("key", source, idempotency_key))
+    if submission.source_ref is not None:
+        found.append(Identity("ref", source, submission.source_ref))
+    tracking_id = submission.sp4n_tracking_id or (submission.source_ref if source == "lapor" else None)
+    if tracking_id is not None:
+        found.append(Identity("sp4n", "", tracking_id))
+    return tuple(sorted(found, key=lambda identity: identity.order))
+
+
+def check_idempotency_key(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if not text or len(text.encode("latin-1", "replace")) > 200 or not text.isascii() or not text.isprintable():
+        raise Problem(400, "bad-header", "A header is not acceptable", "1 to 200 printable ASCII characters", field="Idempotency-Key")
+    return text
+
+
+def request_sha(request: BaseModel) -> bytes:
+    """The same for the same request, whatever the order of its keys and whether a default was written out."""
+    value = request.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+class _Masker:
+    """Masks the free texts of one report and remembers which kinds of identifiers it met."""
+
+    def __init__(self) -> None:
+        self.kinds: set[str] = set()
+
+    def __call__(self, text: str) -> str:
+        masked = mask(text)
+        self.kinds.update(masked.kinds)
+        return masked.text
+
+    def maybe(self, text: str | None) -> str | None:
+        return None if text is None else self(text)
+
+
+def check_reported_at(submission: Submission, now: datetime) -> datetime:
+    """When the law's clocks start; a source's clock may run up to five minutes ahead."""
+    if submission.reported_at is None:
+        return now
+    if submission.reported_at > now + _CLOCK_SKEW:
+        raise Problem(
+            422, "invalid-field", "A field is not acceptable", "reported_at: lies more than five minutes ahead",
+            errors=[{"field": "reported_at", "detail": "lies more than five minutes ahead"}],
+        )  # fmt: skip
+    return submission.reported_at
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedReport:
+    """All of a received event that does not depend on the moment of its commit."""
+
+    title: str
+    text: str
+    category: str | None
+    channel: str | None
+    source_status: str | None
+    location: Location
+    disposition: tuple[Disposition, ...]
+    kinds: tuple[str, ...]
+
+
+def mask_report(submission: Submission) -> MaskedReport:
+    """Pure CPU work: a millisecond where there is something to mask, tens of them for a very long text."""
+    masker = _Masker()
+    place = submission.location
+    return MaskedReport(
+        title=masker(submission.title),
+        text=masker(submission.text),
+        category=masker.maybe(submission.category),
+        channel=masker.maybe(submission.channel),
+        source_status=masker.maybe(submission.source_status),
+        location=Location(
+            province=masker.maybe(place.province),
+            regency=masker.maybe(place.regency),
+            district=masker.maybe(place.district),
+            village=masker.maybe(place.village),
+        ),
+        disposition=_dispositions(submission.disposition, masker),
+        kinds=tuple(sorted(masker.kinds)),
+    )
+
+
+def _dispositions(entries: Sequence[Addressed], masker: _Masker) -> tuple[Disposition, ...]:
+    return tuple(Disposition(name=masker(entry.name), at=entry.at, by=masker.maybe(entry.by)) for entry in entries)
+
+
+def received_event(
+    submission: Submission, masked: MaskedReport, *, complaint_id: UUID, source: str, reported_at: Instant, accepted_at: Instant
+) -> ComplaintReceived:
+    return ComplaintReceived(
+        complaint_id=complaint_id,
+        source=source,
+        source_ref=submission.source_ref,
+        service=submission.service or _SERVICE_OF.get(source, "layanan"),
+        channel=masked.channel,
+        title=masked.title,
+        text=masked.text,
+        class_=submission.class_,
+        category=masked.category,
+        occurred_on=submission.occurred_on,
+        reported_at=reported_at,
+        accepted_at=accepted_at,
+        location=masked.location,
+        is_anonymous=submission.is_anonymous,
+        is_confidential=submission.is_confidential,
+        disposition=masked.disposition,
+        source_status=masked.source_status,
+        is_final=is_final(submission.source_status),
+        masked=masked.kinds,
+        attachment_count=len(submission.attachments),
+    )
+
+
+def changed_event(change: Change, *, complaint_id: UUID, source: str, by: str, accepted_at: datetime) -> ComplaintChanged:
+    """What of a change goes on: free text masked; reporter, form and attachments stay."""
+    masker = _Masker()
+    fields = change.fields.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude={"reporter", "form", "attachments"}, exclude_defaults=True
+    )
+    return ComplaintChanged(
+        change_id=change.change_id,
+        complaint_id=complaint_id,
+        source=source,
+        kind=change.kind,
+        by=by,
+        at=change.at,
+        accepted_at=accepted_at,
+        fields=_masked_values(fields, masker),
+        text=masker.maybe(change.text),
+        source_status=masker.maybe(change.source_status),
+        is_final=is_final(change.source_status) or change.kind in ("withdrawn", "closed", "archived"),
+    )
+
+
+def _masked_values(value: Any, masker: _Masker) -> Any:
+    if isinstance(value, str):
+        return masker(value)
+    if isinstance(value, dict):
+        return {name: _masked_values(item, masker) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_masked_values(item, masker) for item in value]
+    return value
+
+
+def joined_event(
+    *, complaint_id: UUID, source: str, source_ref: str | None, report: int, by: str, accepted_at: datetime
+) -> ComplaintChanged:
+    """A second report of the same matter, known by its SP4N tracking id, came in by another door."""
+    return ComplaintChanged(
+        change_id=f"joined/{report}",
+        complaint_id=complaint_id,
+        source=source,
+        kind="joined",
+        by=by,
+        accepted_at=accepted_at,
+        fields={"source": source, "source_ref": source_ref},
+    )

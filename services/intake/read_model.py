@@ -1,0 +1,36 @@
+"""Applies `complaints.status` to the read model: the greatest sequence of each case wins, whatever the order."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from services.intake import store
+from shared.broker import Record, Subscription
+from shared.errors import Dead, where
+from shared.events import CaseStatus
+from shared.postgres import Pool, transaction
+from shared.topics import Topics
+
+
+def read_status(record: Record) -> CaseStatus:
+    """Raises `Dead` for what is no status."""
+    try:
+        return CaseStatus.model_validate_json(record.value or b"")
+    except ValidationError as error:
+        raise Dead("not_our_schema", where(error)) from None
+
+
+def status_subscription(pool: Pool, topics: Topics) -> Subscription[CaseStatus]:
+    async def apply(batch: Sequence[tuple[Record, CaseStatus]]) -> None:
+        newest: dict[UUID, tuple[CaseStatus, bytes]] = {}
+        for record, status in batch:
+            known = newest.get(status.complaint_id)
+            if known is None or known[0].sequence < status.sequence:
+                newest[status.complaint_id] = (status, record.value or b"")
+        async with transaction(pool) as connection:
+            await store.record_statuses(
+                connection, [(key, status.sequence, status.state, value.decode()) for key, (status, value) in newest.items()]
+            )
+
+    return Subscription(purpose="status", topics=(topics.status,), read=read_status, apply=apply)

@@ -1,0 +1,311 @@
+"""Intake's SQL: named functions on a connection; the caller commits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.intake.domain import Identity
+from shared.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """What the first answer said; a repeat says it again."""
+
+    complaint_id: UUID
+    number: int
+    source: str
+    source_ref: str | None
+    reported_at: datetime
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An identity that is taken: by which complaint's report, for which request."""
+
+    identity: Identity
+    complaint_id: UUID
+    report: int
+    request_sha: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewReport:
+    """A report with its original as JSON. Number 0 makes the complaint."""
+
+    complaint_id: UUID
+    number: int
+    source: str
+    source_ref: str | None
+    reported_at: datetime
+    accepted_at: datetime
+    original: str
+
+
+async def add_identities(connection: Connection, claims: Sequence[Claim]) -> set[Identity]:
+    """Take the names that are free, in the order given; returns those that were. Waits for another transaction that is taking one."""
+    rows = await connection.fetch(
+        """
+        INSERT INTO identities (kind, source, value, complaint_id, report, request_sha)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::int[], $6::bytea[])
+        ON CONFLICT DO NOTHING RETURNING kind, source, value
+        """,
+        [claim.identity.kind for claim in claims],
+        [claim.identity.source for claim in claims],
+        [claim.identity.value for claim in claims],
+        [claim.complaint_id for claim in claims],
+        [claim.report for claim in claims],
+        [claim.request_sha for claim in claims],
+    )
+    return {Identity(row["kind"], row["source"], row["value"]) for row in rows}
+
+
+async def drop_identities(connection: Connection, complaint_ids: Sequence[UUID]) -> None:
+    """Give back names taken earlier in this transaction for complaints that will not be made."""
+    await connection.execute("DELETE FROM identities WHERE complaint_id = ANY ($1::uuid[])", complaint_ids)
+
+
+async def find_claims(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Claim]:
+    rows = await connection.fetch(
+        """
+        SELECT kind, source, value, complaint_id, report, request_sha FROM identities
+        WHERE (kind, source, value) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
+        """,
+        [identity.kind for identity in identities],
+        [identity.source for identity in identities],
+        [identity.value for identity in identities],
+    )
+    claims = [
+        Claim(Identity(row["kind"], row["source"], row["value"]), row["complaint_id"], row["report"], row["request_sha"]) for row in rows
+    ]
+    return {claim.identity: claim for claim in claims}
+
+
+@dataclass(frozen=True, slots=True)
+class NewComplaint:
+    id: UUID
+    source: str
+    source_ref: str | None
+    reported_at: datetime
+    accepted_at: datetime
+    is_final: bool
+    received: bytes
+    traceparent: str | None
+
+
+async def add_complaints(connection: Connection, complaints: Sequence[NewComplaint], look_after_seconds: float) -> None:
+    await connection.execute(
+        """
+        INSERT INTO complaints (id, source, source_ref, reported_at, accepted_at, is_final, received, traceparent, next_look_at, look_pause)
+        SELECT new.*, now() + make_interval(secs => $9), make_interval(secs => $9)
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bool[], $7::bytea[], $8::text[]) AS new
+        """,
+        [item.id for item in complaints],
+        [item.source for item in complaints],
+        [item.source_ref for item in complaints],
+        [item.reported_at for item in complaints],
+        [item.accepted_at for item in complaints],
+        [item.is_final for item in complaints],
+        [item.received for item in complaints],
+        [item.traceparent for item in complaints],
+        look_after_seconds,
+    )
+
+
+async def add_reports(connection: Connection, reports: Sequence[NewReport]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO reports (complaint_id, number, source, source_ref, reported_at, accepted_at, original)
+        SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[])
+        """,
+        [item.complaint_id for item in reports],
+        [item.number for item in reports],
+        [item.source for item in reports],
+        [item.source_ref for item in reports],
+        [item.reported_at for item in reports],
+        [item.accepted_at for item in reports],
+        [item.original for item in reports],
+    )
+
+
+async def get_report(connection: Connection, complaint_id: UUID, number: int) -> StoredReport:
+    row = await connection.fetchrow(
+        "SELECT complaint_id, number, source, source_ref, reported_at, accepted_at FROM reports WHERE complaint_id = $1 AND number = $2",
+        complaint_id,
+        number,
+    )
+    if row is None:
+        raise LookupError(f"report {number} of complaint {complaint_id} is not stored although an identity names it")
+    return StoredReport(**dict(row))
+
+
+async def find_same_report(connection: Connection, complaint_id: UUID, source: str, original: str) -> int | None:
+    return await connection.fetchval(  # type: ignore[no-any-return]
+        "SELECT number FROM reports WHERE complaint_id = $1 AND source = $2 AND original = $3 ORDER BY number LIMIT 1",
+        complaint_id,
+        source,
+        original,
+    )
+
+
+async def lock_complaint(connection: Connection, complaint_id: UUID) -> bool:
+    """Whoever adds to a complaint locks it first: its events then enter the outbox in the order of their commits."""
+    return await connection.fetchval("SELECT true FROM complaints WHERE id = $1 FOR UPDATE", complaint_id) is not None
+
+
+async def count_reports(connection: Connection, complaint_id: UUID) -> int:
+    return await connection.fetchval("SELECT count(*) FROM reports WHERE complaint_id = $1", complaint_id)  # type: ignore[no-any-return]
+
+
+async def find_report_sources(connection: Connection, complaint_id: UUID) -> list[tuple[str, str | None]]:
+    """(source, source_ref) of every report of a complaint, the first one first; empty where there is no such complaint."""
+    rows = await connection.fetch("SELECT source, source_ref FROM reports WHERE complaint_id = $1 ORDER BY number", complaint_id)
+    return [(row["source"], row["source_ref"]) for row in rows]
+
+
+async def find_by_source_ref(connection: Connection, source: str | None, source_ref: str) -> list[UUID]:
+    rows = await connection.fetch(
+        "SELECT DISTINCT complaint_id FROM reports WHERE source_ref = $1 AND ($2::text IS NULL OR source = $2) ORDER BY 1 LIMIT 50",
+        source_ref,
+        source,
+    )
+    return [row["complaint_id"] for row in rows]
+
+
+async def find_case(connection: Connection, complaint_id: UUID) -> dict[str, Any] | None:
+    """What GET needs: the complaint's own facts, and the notifier's last word where there is one."""
+    row = await connection.fetchrow(
+        """
+        SELECT complaints.id, source, source_ref, reported_at, accepted_at, received, status
+        FROM complaints LEFT JOIN cases ON cases.complaint_id = complaints.id WHERE complaints.id = $1
+        """,
+        complaint_id,
+    )
+    return dict(row) if row is not None else None
+
+
+async def add_change(
+    connection: Connection,
+    *,
+    by: str,
+    change_id: str,
+    complaint_id: UUID,
+    kind: str,
+    accepted_at: datetime,
+    request_sha: bytes,
+    original: str,
+) -> bool:
+    """False where this writer already sent a change of this id."""
+    return (
+        await connection.fetchval(
+            """
+            INSERT INTO changes (by, change_id, complaint_id, kind, accepted_at, request_sha, original)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING true
+            """,
+            by,
+            change_id,
+            complaint_id,
+            kind,
+            accepted_at,
+            request_sha,
+            original,
+        )
+        is not None
+    )
+
+
+async def get_change(connection: Connection, by: str, change_id: str) -> dict[str, Any]:
+    row = await connection.fetchrow(
+        "SELECT complaint_id, accepted_at, request_sha FROM changes WHERE by = $1 AND change_id = $2", by, change_id
+    )
+    assert row is not None
+    return dict(row)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRow:
+    """What an export last showed of a report, as the body of a submission in JSON. `exported_at` is None before any export."""
+
+    complaint_id: UUID
+    exported_at: datetime | None
+    fields: str
+
+
+async def find_known_row(connection: Connection, source: str, source_ref: str) -> KnownRow | None:
+    """The last row imported, else the report as it came in by HTTP; None where the reference is unknown."""
+    row = await connection.fetchrow(
+        """
+        SELECT identities.complaint_id, exported_at, coalesce(fields, original) AS fields
+        FROM identities
+        JOIN reports ON reports.complaint_id = identities.complaint_id AND reports.number = identities.report
+        LEFT JOIN known_rows ON known_rows.source = identities.source AND known_rows.source_ref = identities.value
+        WHERE identities.kind = 'ref' AND identities.source = $1 AND identities.value = $2
+        """,
+        source,
+        source_ref,
+    )
+    return KnownRow(**dict(row)) if row is not None else None
+
+
+async def record_known_row(
+    connection: Connection, *, source: str, source_ref: str, complaint_id: UUID, exported_at: datetime, fields: str
+) -> None:
+    """Keeps the newest export's row."""
+    await connection.execute(
+        """
+        INSERT INTO known_rows (source, source_ref, complaint_id, exported_at, fields) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (source, source_ref) DO UPDATE SET exported_at = excluded.exported_at, fields = excluded.fields
+        WHERE known_rows.exported_at < excluded.exported_at
+        """,
+        source,
+        source_ref,
+        complaint_id,
+        exported_at,
+        fields,
+    )
+
+
+async def record_statuses(connection: Connection, statuses: Sequence[tuple[UUID, int, str, str]]) -> None:
+    """(complaint, sequence, state, status as JSON), at most one a complaint; only a greater sequence is applied."""
+    await connection.execute(
+        """
+        INSERT INTO cases (complaint_id, sequence, state, status)
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) AS new (id, sequence, state, status) ORDER BY id
+        ON CONFLICT (complaint_id) DO UPDATE SET sequence = excluded.sequence, state = excluded.state, status = excluded.status
+        WHERE cases.sequence < excluded.sequence
+        """,
+        [item[0] for item in statuses],
+        [item[1] for item in statuses],
+        [item[2] for item in statuses],
+        [item[3] for item in statuses],
+    )
+    await connection.execute(
+        "UPDATE complaints SET next_look_at = NULL WHERE id = ANY ($1::uuid[]) AND next_look_at IS NOT NULL",
+        sorted(item[0] for item in statuses if item[2] != "received"),
+    )
+
+
+async def claim_unheard(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """Complaints that nothing was heard of in time and that are not still in the outbox; their next look is doubled."""
+    rows = await connection.fetch(
+        """
+        WITH unheard AS MATERIALIZED (
+            SELECT id FROM complaints
+            WHERE next_look_at <= now() AND NOT EXISTS (SELECT FROM outbox WHERE outbox.key = uuid_send(complaints.id))
+            ORDER BY next_look_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+        )
+        UPDATE complaints SET look_pause = look_pause * 2, next_look_at = now() + look_pause * 2, resent = resent + 1
+        FROM unheard WHERE complaints.id = unheard.id
+        RETURNING complaints.id, accepted_at, received, traceparent
+        """,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def count_undecided(connection: Connection) -> int:
+    """Accepted complaints of which the read model shows nothing but `received`."""
+    return await connection.fetchval("SELECT count(*) FROM complaints WHERE next_look_at IS NOT NULL")  # type: ignore[no-any-return]

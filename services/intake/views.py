@@ -1,0 +1,36 @@
+"""What GET shows of a case, and to whom. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import from_json
+
+from services.intake.keys import Speaker
+
+
+def may_read(speaker: Speaker, sources: Sequence[str], status: dict[str, Any] | None) -> bool:
+    """A source reads what it reported, a unit or desk what was given to it, triage, admin and auditor all."""
+    if speaker.role in ("triage", "admin", "auditor"):
+        return True
+    if speaker.role == "source":
+        return speaker.subject in sources
+    assignments = (status or {}).get("assignments", [])
+    return any(item.get(speaker.role) == speaker.subject for item in assignments)
+
+
+def case_view(case: dict[str, Any], status: dict[str, Any] | None) -> dict[str, Any]:
+    """The notifier's last word; before there is one, what intake itself knows."""
+    view = {"id": case["id"], "source": case["source"], "source_ref": case["source_ref"]}
+    if status is not None:
+        names = ("state", "class", "reported_at", "assignments", "clocks", "answers", "timeline")
+        return view | {name: status[name] for name in names}
+    received = from_json(case["received"])
+    return view | {
+        "state": "received",
+        "class": received["class"],
+        "reported_at": case["reported_at"],
+        "assignments": [],
+        "clocks": [],
+        "answers": [],
+        "timeline": [{"at": case["accepted_at"], "what": "received", "by": f"source:{case['source']}"}],
+    }

@@ -1,0 +1,1 @@
+"""Keeps the case and the law's clocks of every complaint, and says when one falls due."""

@@ -1,0 +1,105 @@
+"""Each second: how far the inputs are applied, what is due by then, and what the metrics say of it."""
+
+import asyncio
+from datetime import datetime
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.notifier.handlers import Notifier
+from services.notifier.watermarks import Tracker, read_positions, read_watermark, record_reached
+from shared.broker import BatchConsumer
+from shared.health import Ends, Progress
+from shared.metrics import NotifierMetrics
+from shared.postgres import Pool, read_clock, transaction
+from shared.topics import Topics
+
+_PARTITIONS_KNOWN_FOR_SECONDS = 10.0
+
+
+class Sweep:
+    """The notifier's periodic work over one replica's partitions; the watermark is of all replicas."""
+
+    def __init__(
+        self, notifier: Notifier, consumer: BatchConsumer[object], pool: Pool, topics: Topics, ends: Ends, progress: Progress,
+        metrics: NotifierMetrics,
+    ) -> None:  # fmt: skip
+        self._notifier = notifier
+        self._consumer = consumer
+        self._pool = pool
+        self._topics = topics
+        self._ends = ends
+        self._progress = progress
+        self._metrics = metrics
+        self._tracker = Tracker()
+        self._expected: list[TopicPartition] = []
+        self._expected_at = -_PARTITIONS_KNOWN_FOR_SECONDS
+        self.kafka_answers = False
+
+    async def step(self) -> None:
+        try:
+            await self._move_watermark()
+            self.kafka_answers = True
+        except (KafkaError, TimeoutError, OSError):
+            self.kafka_answers = False
+        async with transaction(self._pool) as connection:
+            until = await read_watermark(connection, self._expected)
+            now = await read_clock(connection)
+        if until is not None:
+            while await self._notifier.sweep(until):
+                await asyncio.sleep(0)  # between batches the consumer gets its turn
+            while await self._notifier.refuse_expired(until):
+                await asyncio.sleep(0)
+        await self._measure(now, until)
+
+    async def _move_watermark(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._expected_at > _PARTITIONS_KNOWN_FOR_SECONDS:
+            self._expected = await self._ends.partitions_of(self._topics.notifier_inputs())
+            self._expected_at = loop.time()
+        assigned = self._progress.assigned()
+        self._tracker.forget(assigned)
+        if not assigned:
+            return
+        # The instant first, the ends after it: what is appended in between is then waited for, never passed over.
+        async with transaction(self._pool) as connection:
+            at = await read_clock(connection)
+            stored = await read_positions(connection, self._topics.notifier_inputs())
+        ends = await self._ends.read(assigned)
+        positions = await self._positions(assigned, ends, stored)
+        reached = self._tracker.reached(at, ends, positions)
+        if reached:
+            async with transaction(self._pool) as connection:
+                await record_reached(connection, reached, positions)
+        await self._progress.look(ends, loop.time())
+
+    async def _positions(
+        self, assigned: set[TopicPartition], ends: dict[TopicPartition, int], stored: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Applied positions: of this replica, of whoever had the partition before, or the beginning of what Kafka still has."""
+        found = {item: max(self._consumer.applied.get(item, 0), stored.get(item, 0)) for item in assigned}
+        behind = [item for item in assigned if found[item] < ends.get(item, 0)]
+        if behind:
+            beginnings = await self._ends.beginnings(behind)
+            consumer = self._consumer.consumer
+            for item in behind:
+                # What is committed is durable; it knows of dead letters too, which leave no row.
+                committed = await consumer.committed(item) if consumer is not None else None
+                found[item] = max(found[item], beginnings[item], committed or 0)
+        return found
+
+    async def _measure(self, now: datetime, until: datetime | None) -> None:
+        async with transaction(self._pool) as connection:
+            outcomes = await connection.fetch("SELECT first_outcome, count(*) FROM cases WHERE is_opened GROUP BY 1")
+            due = await connection.fetchrow("SELECT count(*), min(next_due_at) FROM cases WHERE next_due_at <= $1", now)
+            parked = await connection.fetchval("SELECT count(*) FROM parked")
+        for outcome in ("history", "routed", "held", "transferred", "undecided"):
+            self._metrics.cases.labels(outcome).set(0)
+        for row in outcomes:
+            self._metrics.cases.labels(row[0]).set(row[1])
+        assert due is not None
+        self._metrics.due_backlog.set(due[0])
+        self._metrics.oldest_due.set((now - due[1]).total_seconds() if due[1] else 0)
+        self._metrics.parked.set(parked)
+        if until is not None:
+            self._metrics.watermark_age.set((now - until).total_seconds())

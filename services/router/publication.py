@@ -1,0 +1,77 @@
+"""The events that a logged decision says. Pure: the same row gives the same events, ids and all."""
+
+from typing import Any
+
+from pydantic_core import from_json
+
+from services.router.domain import Assign, Decision, Hold, Transfer
+from services.router.store import LoggedDecision
+from shared.envelope import Message, assignment_id, enclose, part_id
+from shared.events import ComplaintHeld, ComplaintRouted, ComplaintTransferred, DecisionPart
+from shared.topics import Topics
+
+
+def events_of(row: LoggedDecision, topics: Topics) -> list[Message]:
+    """One message a part, to where the part goes. A finished report has no parts."""
+    decision = Decision.from_json(row.taken)
+    if not decision.parts:
+        return []
+    report: dict[str, Any] = from_json(row.report)
+    shared = report | {
+        "class_given": report.get("class"),
+        "class": decision.class_,
+        "class_by": decision.class_by,
+        "is_anonymous": decision.is_anonymous,
+        "is_confidential": decision.is_confidential,
+        "decision": row.decision,
+        "parts": [DecisionPart(destination=_destination(part), leading=number == 0) for number, part in enumerate(decision.parts)],
+        "decided_by": decision.decided_by,
+        "confidence": decision.confidence,
+        "is_oversight": decision.is_oversight,
+        "is_urgent": decision.is_urgent,
+        "special_data": decision.special_data,
+        "reasons": decision.reasons,
+        "ranking": decision.ranking,
+        "suggestion": decision.suggestion,
+        "rules_version": decision.rules_version,
+        "decided_at": row.decided_at,
+    }
+    messages = []
+    for number, part in enumerate(decision.parts):
+        payload, topic = _payload(row, decision, shared | {"part": number}, part, topics)
+        messages.append(
+            enclose(
+                payload,
+                topic=topic,
+                complaint_id=row.complaint_id,
+                event_id=part_id(row.causing_id, number),
+                source="router",
+                at=row.decided_at,
+                causation_id=row.causing_id,
+                traceparent=row.traceparent,
+            )  # fmt: skip
+        )
+    return messages
+
+
+def _payload(
+    row: LoggedDecision, decision: Decision, fields: dict[str, Any], part: Assign | Hold | Transfer, topics: Topics
+) -> tuple[ComplaintRouted | ComplaintHeld | ComplaintTransferred, str]:
+    if isinstance(part, Assign):
+        given = assignment_id(row.complaint_id, row.decision, fields["part"])
+        routed = fields | {"assignment_id": given, "unit": part.unit, "desk": part.desk, "copies": part.copies}
+        return ComplaintRouted.model_validate(routed), topics.routed(part.unit)
+    if isinstance(part, Transfer):
+        return ComplaintTransferred.model_validate(fields | {"agency": part.agency, "notice": part.notice}), topics.transferred
+    held = fields | {"why": part.why}
+    if part.why == "unprocessable":
+        held["causing_id"] = row.causing_id
+    if decision.withhold_text:
+        held |= {"title": None, "text": None}
+    return ComplaintHeld.model_validate(held), topics.triage
+
+
+def _destination(part: Assign | Hold | Transfer) -> str:
+    if isinstance(part, Assign):
+        return part.unit
+    return "triage" if isinstance(part, Hold) else "other_agency"

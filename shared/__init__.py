@@ -1,0 +1,1 @@
+"""Contracts and plumbing that the services share; never imports a service."""

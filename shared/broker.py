@@ -1,0 +1,276 @@
+"""The batch consumer: judge every record first, then dead letters, effects, one commit. Knows no service's business.
+
+FastStream drives the subscriber; commits and rewinds are done per partition of the batch here, so that a partition taken away in the
+middle of a batch spoils neither the commit nor the rewind of the others.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.annotations import KafkaMessage
+from faststream.kafka.message import KafkaAckableMessage
+from faststream.message import AckStatus
+
+from shared.breaker import Breaker
+from shared.dead_letters import dead_letter
+from shared.envelope import clean_headers
+from shared.errors import BreakerOpen, Dead, DeadLetterLimit, TryAgain
+from shared.logs import get_logger
+from shared.metrics import ConsumerMetrics
+from shared.postgres import AWAY, Pool
+from shared.publisher import Publisher, connection_options
+from shared.settings import Settings
+
+_log = get_logger()
+Read = TypeVar("Read")
+_YIELD_EVERY = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it lies in Kafka, its headers cleaned. `timestamp_ms` is real time, by whoever the topic says."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str]
+    raw_headers: tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription(Generic[Read]):
+    """What a consumer does. `read` is pure and raises `Dead`; `apply` makes a batch's effects durable and may see a batch twice.
+
+    `is_bad` marks what was read only as far as "hold it for a person"; it counts for the breaker. `on_bug` turns a record whose
+    effect raised an unknown exception into something `apply` can take instead, or None where it can only be dead.
+    """
+
+    purpose: str
+    topics: tuple[str, ...]
+    read: Callable[[Record], Read]
+    apply: Callable[[Sequence[tuple[Record, Read]]], Awaitable[None]]
+    is_bad: Callable[[Read], bool] = lambda _read: False
+    on_bug: Callable[[Record], Read | None] = lambda _record: None
+    uncounted_topics: frozenset[str] = frozenset()
+
+
+class _RawBatch(KafkaAckableMessage):
+    """A batch that commits and rewinds its own partitions only, skipping those that went to another replica meanwhile."""
+
+    async def ack(self) -> None:
+        if not self.committed:
+            ends = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in _records(self)}
+            assigned = self.consumer.assignment()
+            await self.consumer.commit({partition: end for partition, end in ends.items() if partition in assigned})
+        self.committed = AckStatus.ACKED
+
+    async def nack(self) -> None:
+        if not self.committed:
+            starts: dict[TopicPartition, int] = {}
+            for record in _records(self):
+                partition = TopicPartition(record.topic, record.partition)
+                starts[partition] = min(starts.get(partition, record.offset), record.offset)
+            for partition, start in starts.items():
+                if partition in self.consumer.assignment():
+                    self.consumer.seek(partition, start)
+        self.committed = AckStatus.NACKED
+
+
+def _records(message: KafkaMessage) -> tuple["ConsumerRecord[bytes | None, bytes | None]", ...]:
+    raw = message.raw_message
+    return raw if isinstance(raw, tuple) else (raw,)
+
+
+class BatchConsumer(Generic[Read]):
+    """One subscription of one service, with its breaker, its dead letters and what readiness needs to know."""
+
+    def __init__(
+        self, settings: Settings, subscription: Subscription[Read], *, group: str, dead_letters: str, pool: Pool, publisher: Publisher,
+        metrics: ConsumerMetrics, max_records: int = 500,
+    ) -> None:  # fmt: skip
+        self.subscription = subscription
+        self.breaker = Breaker(pool, subscription.purpose, metrics)
+        self.applied: dict[TopicPartition, int] = {}
+        self._dead_letters = dead_letters
+        self._publisher = publisher
+        self._metrics = metrics
+        self._limit = DeadLetterLimit()
+        self._failures = 0
+        options = connection_options(settings)
+        servers = options.pop("bootstrap_servers")
+        self._broker = KafkaBroker(
+            servers, client_id=f"jalur-{settings.service}", allow_auto_create_topics=False, logger=None, metadata_max_age_ms=10_000,
+            graceful_timeout=15.0,
+        )  # fmt: skip
+        # A restarted replica with the same ordinal takes its partitions back at once; without one, a dead member must time out.
+        instance = f"{group}-{settings.replica}" if settings.replica is not None else None
+        self._subscriber = self._broker.subscriber(
+            *subscription.topics,
+            batch=True,
+            max_records=max_records,
+            batch_timeout_ms=50,
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=(128 if len(subscription.topics) > 4 else 1024) * 1024,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            no_reply=True,
+            auto_offset_reset="earliest",
+            group_id=group,
+            group_instance_id=instance,
+            session_timeout_ms=10_000 if instance else 30_000,
+            parser=self._parse,
+            decoder=_raw,
+        )
+        self._subscriber(self._on_batch)
+
+    async def _parse(self, batch: tuple["ConsumerRecord[bytes | None, bytes | None]", ...]) -> _RawBatch:
+        assert self._subscriber.consumer is not None
+        return _RawBatch(raw_message=batch, body=b"", consumer=self._subscriber.consumer)
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        return self._subscriber.consumer
+
+    async def run(self) -> None:
+        """For ever: read while the breaker is closed. Starts as soon as Kafka and the database answer; stops when cancelled."""
+        running = False
+        try:
+            while True:
+                try:
+                    await self.breaker.look()
+                    if self.breaker.resumed_at_ms > self._limit.forgiven_until_ms:
+                        self._limit.forgive(self.breaker.resumed_at_ms)
+                    if self.breaker.is_open and running:
+                        await self._subscriber.stop()
+                        running = False
+                    elif not self.breaker.is_open and not running:
+                        await self._broker.connect()
+                        await self._subscriber.start()
+                        running = True
+                except (*AWAY, KafkaError) as error:
+                    _log.warning("Not reading yet; tries again", purpose=self.subscription.purpose, error=type(error).__name__)
+                    if not running:
+                        with suppress(Exception):
+                            await self._subscriber.stop()
+                await asyncio.sleep(0.5)
+        finally:
+            await self._broker.stop()
+
+    async def _on_batch(self, message: KafkaMessage) -> None:
+        if self.breaker.is_open:
+            await asyncio.sleep(0.2)  # `run` is about to stop the subscriber; nothing may have an effect before it does
+            raise BreakerOpen(self.breaker.reason)
+        started = time.monotonic()
+        records = [_record(raw) for raw in _records(message)]
+        try:
+            await self._take(records)
+        except (*AWAY, KafkaError, TryAgain) as error:
+            self._failures += 1
+            self._metrics.given_back.inc()
+            _log.warning("A batch is given back and comes again", records=len(records), error=type(error).__name__, detail=_detail(error))
+            await asyncio.sleep(min(0.1 * 2**self._failures, 5.0))
+            raise
+        except BreakerOpen:
+            raise
+        self._failures = 0
+        self._metrics.batch_seconds.observe(time.monotonic() - started)
+        for record in records:
+            self._metrics.consumed.labels(record.topic).inc()
+            self.applied[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+    async def _take(self, records: list[Record]) -> None:
+        readable: list[tuple[Record, Read]] = []
+        dead: list[tuple[Record, Dead]] = []
+        bad = 0
+        for number, record in enumerate(records):
+            if number % _YIELD_EVERY == _YIELD_EVERY - 1:
+                await asyncio.sleep(0)  # heartbeats go on between chunks
+            try:
+                read = self.subscription.read(record)
+            except Dead as error:
+                dead.append((record, error))
+                bad += self._counts(record)
+            except Exception as error:  # an unknown exception is a bug, and must not stop the record's neighbours
+                self._metrics.bugs.inc()
+                _log.error("A record could not be read because of a bug", topic=record.topic, offset=record.offset, exc_info=error)
+                instead = self.subscription.on_bug(record)
+                if instead is None:
+                    dead.append((record, Dead("bug", type(error).__name__)))
+                else:
+                    readable.append((record, instead))
+                bad += self._counts(record)
+            else:
+                readable.append((record, read))
+                bad += self._counts(record) if self.subscription.is_bad(read) else 0
+        await self._check_breaker(len(records), bad)
+        if dead:
+            await self._keep_dead(dead)
+        if readable:
+            try:
+                await self.subscription.apply(readable)
+            except (*AWAY, KafkaError, TryAgain, BreakerOpen):
+                raise
+            except Exception as error:
+                _log.error("A batch failed because of a bug; its records are applied one by one", exc_info=error)
+                bad += await self._take_one_by_one(readable, len(records), bad)
+        self._limit.record(time.monotonic(), len(records), bad)
+
+    async def _take_one_by_one(self, readable: list[tuple[Record, Read]], came: int, bad: int) -> int:
+        found = 0
+        for record, read in readable:
+            try:
+                await self.subscription.apply([(record, read)])
+            except (*AWAY, KafkaError, TryAgain, BreakerOpen):
+                raise
+            except Exception as error:
+                self._metrics.bugs.inc()
+                found += self._counts(record)
+                await self._check_breaker(came, bad + found)
+                _log.error("A record's effect failed because of a bug", topic=record.topic, offset=record.offset, exc_info=error)
+                instead = self.subscription.on_bug(record)
+                if instead is None:
+                    await self._keep_dead([(record, Dead("bug", type(error).__name__))])
+                else:
+                    await self.subscription.apply([(record, instead)])
+        return found
+
+    def _counts(self, record: Record) -> int:
+        return int(record.topic not in self.subscription.uncounted_topics and record.timestamp_ms > self._limit.forgiven_until_ms)
+
+    async def _check_breaker(self, came: int, bad: int) -> None:
+        if bad and self._limit.would_open(time.monotonic(), came, bad):
+            reason = f"{bad} of {came} records of the last batch could not be read; within a minute at least {self._limit.most} and half"
+            await self.breaker.open(reason)
+            raise BreakerOpen(reason)
+
+    async def _keep_dead(self, dead: list[tuple[Record, Dead]]) -> None:
+        await self._publisher.send_surely([dead_letter(self._dead_letters, record, error) for record, error in dead])
+        for record, error in dead:
+            self._metrics.dead.labels(error.reason).inc()
+            _log.error(
+                "A record was kept as a dead letter", topic=record.topic, partition=record.partition, offset=record.offset,
+                reason=error.reason, detail=error.detail,
+            )  # fmt: skip
+
+
+async def _raw(_message: Any) -> bytes:
+    return b""
+
+
+def _record(raw: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
+    headers = tuple(raw.headers)
+    return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, clean_headers(headers), headers)
+
+
+def _detail(error: BaseException) -> str:
+    return str(error) if isinstance(error, TryAgain) else getattr(error, "sqlstate", None) or type(error).__name__

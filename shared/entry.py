@@ -1,0 +1,21 @@
+"""How every service process begins: settings, logs, server. A setting that makes no sense ends it with one line."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from shared.logs import configure_logs
+from shared.settings import Settings, SettingsError
+from shared.web import serve
+
+
+def run_service(service: str, build: Callable[[Settings], Any]) -> None:
+    """`build` makes the service's ASGI app. Exit 2: a setting is wrong."""
+    try:
+        settings = Settings.load(service, os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{service}: {error}\n")
+        raise SystemExit(2) from None
+    configure_logs(service, settings.log_level)
+    serve(build(settings), settings)

@@ -1,0 +1,174 @@
+"""Store events with the state they speak of; relay them to Kafka in order. Never sends what was not committed.
+
+One replica relays at a time (a session's advisory lock). A round takes, oldest first, at most one event per complaint and topic, so
+that the next one leaves only after the one before it was acknowledged.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+
+import asyncpg
+
+from shared.envelope import Message
+from shared.logs import get_logger
+from shared.metrics import OutboxMetrics
+from shared.postgres import AWAY, Connection
+from shared.publisher import REFUSED_FOR_GOOD, Publisher
+
+_log = get_logger()
+_RELAY_LOCK = 0x6F757462
+_ROUND = 1000
+_TICK_SECONDS = 0.1
+_PAUSE_SECONDS = 2.0
+
+
+async def add_to_outbox(connection: Connection, messages: Sequence[Message]) -> None:
+    """In the caller's transaction, in the order given. The caller wakes the relay after its commit."""
+    if not messages:
+        return
+    await connection.execute(
+        """
+        INSERT INTO outbox (topic, key, headers, value)
+        SELECT topic, key, headers, value
+        FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bytea[]) WITH ORDINALITY AS event (topic, key, headers, value, number)
+        ORDER BY number
+        """,
+        [message.topic for message in messages],
+        [message.key for message in messages],
+        [json.dumps([[name, (value or b"").decode()] for name, value in message.headers], separators=(",", ":")) for message in messages],
+        [message.value for message in messages],
+    )
+
+
+class Relay:
+    """Moves one service's outbox to Kafka. `wake()` after a commit; else it looks every 100 ms."""
+
+    def __init__(self, dsn: str, service: str, publisher: Publisher, metrics: OutboxMetrics) -> None:
+        self._dsn = dsn
+        self._service = service
+        self._publisher = publisher
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+        self._paused: dict[str, float] = {}
+        self._has_failed = True
+        self.kafka_answers = False
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For ever: connect, hold the lock, relay; begin again when the database went away."""
+        while True:
+            try:
+                await self._run_connected()
+            except AWAY as error:
+                self._metrics.is_active.set(0)
+                _log.warning("The relay lost the database and tries again", error=type(error).__name__)
+                await asyncio.sleep(0.5)
+
+    async def _run_connected(self) -> None:
+        connection = await asyncpg.connect(
+            self._dsn,
+            timeout=5,
+            command_timeout=30,
+            server_settings={
+                "search_path": f"{self._service}, jalur",
+                "application_name": f"jalur-{self._service}-relay",
+                "timezone": "UTC",
+            },
+        )
+        try:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", _RELAY_LOCK, self._service):
+                self._metrics.is_active.set(0)
+                await asyncio.sleep(0.5)
+            self._metrics.is_active.set(1)
+            looked_at = 0.0
+            loop = asyncio.get_running_loop()
+            while True:
+                if loop.time() - looked_at > 1.0:
+                    await self._measure(connection)
+                    looked_at = loop.time()
+                if not await self._round(connection):
+                    self._wake.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_TICK_SECONDS):
+                            await self._wake.wait()
+        finally:
+            self._metrics.is_active.set(0)
+            with suppress(*AWAY):
+                await connection.close(timeout=2)
+
+    async def _round(self, connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+        """Send one round; True where there may be more to send at once."""
+        loop = asyncio.get_running_loop()
+        self._paused = {topic: until for topic, until in self._paused.items() if until > loop.time()}
+        rows = await connection.fetch(
+            """
+            SELECT id, topic, key, headers, value FROM outbox
+            WHERE topic <> ALL ($1::text[]) AND NOT EXISTS (SELECT FROM outbox_failed WHERE outbox_failed.key = outbox.key)
+            ORDER BY id LIMIT $2
+            """
+            if self._has_failed
+            else "SELECT id, topic, key, headers, value FROM outbox WHERE topic <> ALL ($1::text[]) ORDER BY id LIMIT $2",
+            list(self._paused),
+            _ROUND,
+        )
+        taken: dict[tuple[str, bytes], asyncpg.Record] = {}
+        for row in rows:
+            taken.setdefault((row["topic"], row["key"]), row)
+        if not taken:
+            return False
+        chosen = list(taken.values())
+        outcomes = await self._publisher.send_all([_message(row) for row in chosen])
+        sent = [row["id"] for row, outcome in zip(chosen, outcomes, strict=True) if outcome is None]
+        failures = [(row, outcome) for row, outcome in zip(chosen, outcomes, strict=True) if outcome is not None]
+        # A crash before this DELETE sends the same event ids again.
+        if sent:
+            await connection.execute("DELETE FROM outbox WHERE id = ANY ($1::bigint[])", sent)
+            self._metrics.sent.inc(len(sent))
+        for row, outcome in failures:
+            if isinstance(outcome, REFUSED_FOR_GOOD):
+                await self._set_aside(connection, row["id"], outcome)
+            else:
+                self._paused[row["topic"]] = loop.time() + _PAUSE_SECONDS
+        was_answering, self.kafka_answers = self.kafka_answers, bool(sent) or not failures
+        if failures and not sent:
+            if was_answering:
+                _log.warning("Kafka does not take events; they wait in the outbox", error=type(failures[0][1]).__name__)
+            await asyncio.sleep(0.5)
+        return len(chosen) < len(rows) or len(rows) == _ROUND
+
+    async def _set_aside(self, connection: "asyncpg.Connection[asyncpg.Record]", row_id: int, error: BaseException) -> None:
+        async with connection.transaction():
+            await connection.execute(
+                """
+                WITH gone AS (DELETE FROM outbox WHERE id = $1 RETURNING id, topic, key, headers, value, stored_at)
+                INSERT INTO outbox_failed (id, topic, key, headers, value, stored_at, error)
+                SELECT id, topic, key, headers, value, stored_at, $2 FROM gone
+                """,
+                row_id,
+                type(error).__name__,
+            )
+        self._has_failed = True
+        _log.error("Kafka refused an event for good; its complaint's later events wait", outbox_id=row_id, error=type(error).__name__)
+
+    async def _measure(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        # An operator may delete a failed row at any time; the complaint then goes on.
+        row = await connection.fetchrow(
+            """
+            SELECT (SELECT count(*) FROM outbox) AS depth, (SELECT count(*) FROM outbox_failed) AS failed,
+                   coalesce(extract(epoch FROM clock_timestamp() - (SELECT stored_at FROM outbox ORDER BY id LIMIT 1)), 0)::float8 AS oldest
+            """
+        )
+        assert row is not None
+        self._has_failed = row["failed"] > 0
+        self._metrics.depth.set(row["depth"])
+        self._metrics.failed.set(row["failed"])
+        self._metrics.oldest.set(max(0.0, row["oldest"]))
+
+
+def _message(row: "asyncpg.Record") -> Message:
+    headers = tuple((name, value.encode()) for name, value in json.loads(row["headers"]))
+    return Message(row["topic"], row["key"], row["value"], headers)

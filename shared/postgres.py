@@ -1,0 +1,113 @@
+"""The database: a pool, forward-only migrations, and the one clock that everything reads.
+
+Each service has a schema of its own; `jalur` holds the clock. Transactions are committed at the edge: `async with transaction(pool)`.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# The errors that mean "the database is away, or cannot take this now": the same work is safe to repeat.
+AWAY: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.TransactionRollbackError,  # deadlock, serialisation
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+# asyncpg raises PostgresIOError's children (58030) for a failing disk under this class.
+AWAY = (*AWAY, asyncpg.PostgresSystemError, asyncpg.PostgresIOError)
+
+_MIGRATION_LOCK = 0x6A616C7572
+
+
+async def open_pool(dsn: str, *, service: str, most: int = 8) -> Pool:
+    """A pool whose sessions see this service's schema first. It connects when first used, so the server may be away now."""
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=most,
+        timeout=5,
+        command_timeout=30,
+        server_settings={
+            "search_path": f"{service}, jalur",
+            "application_name": f"jalur-{service}",
+            "idle_in_transaction_session_timeout": "60000",
+            "timezone": "UTC",
+            "jit": "off",
+        },
+    )
+    assert pool is not None
+    return pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    async with pool.acquire(timeout=5) as connection, connection.transaction():
+        yield connection
+
+
+async def migrate(dsn: str, service: str, *, plumbing: tuple[str, ...] = (), clock_is_settable: bool = False) -> list[str]:
+    """Apply what is new: the clock's schema, the named plumbing (`outbox`, `breaker`) and the service's own, each file once.
+
+    Replicas that start together wait for each other. A migration that changed after it was applied is refused: write a new one.
+    Returns the names applied.
+    """
+    connection = await asyncpg.connect(dsn, timeout=5)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            applied = await _apply(connection, "jalur", files("shared") / "migrations")
+            for part in plumbing:
+                applied += await _apply(connection, service, files("shared") / "migrations" / part, f"{part}/")
+            applied += await _apply(connection, service, files("services") / service / "migrations")
+            if clock_is_settable:
+                await connection.execute("INSERT INTO jalur.clock_is_settable SELECT true ON CONFLICT DO NOTHING")
+    finally:
+        await connection.close()
+    return applied
+
+
+async def _apply(connection: Any, schema: str, folder: Traversable, prefix: str = "") -> list[str]:
+    await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    await connection.execute(f'SET LOCAL search_path TO "{schema}", jalur')
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    known = {row["name"]: row["sha256"] for row in await connection.fetch("SELECT name, sha256 FROM migrations")}
+    applied = []
+    for file in sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name):
+        text = file.read_text(encoding="utf-8")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        name = prefix + file.name
+        if name in known:
+            if known[name] != digest:
+                raise RuntimeError(f"migration {schema}/{name} was changed after it was applied; put the change into a new file")
+            continue
+        await connection.execute(text)
+        await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", name, digest)
+        applied.append(f"{schema}/{name}")
+    return applied
+
+
+async def read_clock(connection: Connection) -> datetime:
+    """Jalur's now. Inside a transaction it is the transaction's start."""
+    return await connection.fetchval("SELECT jalur.jalur_now()")  # type: ignore[no-any-return]

@@ -1,0 +1,89 @@
+"""What a service is told from outside, read once from an injected environment. Nothing else reads `os.environ`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """A setting is missing or makes no sense; the message names it and says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One service's settings. `replica` is set only where the replica has a stable ordinal (Kafka static membership)."""
+
+    service: str
+    kafka: str
+    postgres: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    replica: int | None = None
+    namespace: str = ""
+    clock_is_settable: bool = False
+    kafka_user: str | None = None
+    kafka_password: str | None = None
+    resend_after_seconds: float = 900.0
+    log_level: str = "info"
+
+    @staticmethod
+    def load(service: str, environ: Mapping[str, str]) -> "Settings":
+        """Raises `SettingsError` naming the variable."""
+
+        def whole(name: str, default: int | None) -> int | None:
+            text = environ.get(name, "").strip()
+            if not text:
+                return default
+            if not (text.isascii() and text.isdigit()):
+                raise SettingsError(f"{name}={text!r} is not a whole number")
+            return int(text)
+
+        def needed(name: str, example: str) -> str:
+            value = environ.get(name, "").strip()
+            if not value:
+                raise SettingsError(f"{name} is not set; for example {name}={example}")
+            return value
+
+        port = whole("JALUR_PORT", 8080)
+        assert port is not None
+        if port > 65535:
+            raise SettingsError(f"JALUR_PORT={port} is not a port")
+        clock = environ.get("JALUR_CLOCK", "real").strip() or "real"
+        if clock not in ("real", "settable"):
+            raise SettingsError(f"JALUR_CLOCK={clock!r}: write real (default) or settable (demo and tests only)")
+        resend = environ.get("JALUR_RESEND_AFTER", "900").strip()
+        try:
+            resend_after = float(resend)
+        except ValueError:
+            raise SettingsError(f"JALUR_RESEND_AFTER={resend!r} is not a number of seconds") from None
+        return Settings(
+            service=service,
+            kafka=needed("JALUR_KAFKA", "broker-1:9092,broker-2:9092"),
+            postgres=_dsn(needed("JALUR_POSTGRES", "postgresql://jalur@db/jalur")),
+            host=environ.get("JALUR_HOST", "").strip() or "127.0.0.1",
+            port=port,
+            replica=whole("JALUR_REPLICA", None),
+            namespace=environ.get("JALUR_NAMESPACE", "").strip(),
+            clock_is_settable=clock == "settable",
+            kafka_user=environ.get("JALUR_KAFKA_USER") or None,
+            kafka_password=_secret(environ, "JALUR_KAFKA_PASSWORD"),
+            resend_after_seconds=resend_after,
+            log_level=environ.get("JALUR_LOG_LEVEL", "").strip().lower() or "info",
+        )
+
+
+def _dsn(text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise SettingsError("JALUR_POSTGRES does not begin with postgresql://")
+    return text
+
+
+def _secret(environ: Mapping[str, str], name: str) -> str | None:
+    """The value itself, or the contents of the file that `<name>_FILE` names."""
+    path = environ.get(f"{name}_FILE")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE={path}: {error.strerror}") from None
+    return environ.get(name) or None

@@ -1,0 +1,33 @@
+"""One report all the way: HTTP, outbox, router, notifier, read model; and its deadline, on real Kafka and PostgreSQL."""
+
+import json
+from datetime import timedelta
+
+from tests.world import World, report, until
+
+
+async def test_a_report_reaches_its_unit_and_gets_its_first_deadline(world: World) -> None:
+    intake = await world.start("intake")
+    await world.start("router")
+    await world.start("notifier")
+    async with world.client(intake) as client:
+
+        async def accepted() -> dict[str, str]:
+            response = await client.post("/v1/complaints", json=report(source_ref="5049672"))
+            assert response.status_code in (202, 503), response.text
+            return response.json() if response.status_code == 202 else {}
+
+        answer = await until("intake accepts", accepted)
+        (routed,) = await world.until_records(1, world.topics.routed("imigrasi"))
+        payload = json.loads(routed.value)
+        assert payload["complaint_id"] == answer["id"]
+
+        async def assigned() -> dict[str, object]:
+            case: dict[str, object] = (await client.get(f"/v1/complaints/{answer['id']}")).json()
+            return case if case["state"] == "assigned" else {}
+
+        case = await until("the case is assigned", assigned)
+        assert [item["code"] for item in case["clocks"]] == ["LAPOR_VERIFIKASI", "LAPOR_TINDAK_LANJUT"]
+        await world.advance(timedelta(days=30))
+        fired = await world.until_records(3, world.topics.follow_ups("imigrasi"))
+        assert [json.loads(item.value)["kind"] for item in fired] == ["reminder", "due", "overdue"]
