@@ -32,6 +32,8 @@ from shared.settings import Settings
 _log = get_logger()
 Read = TypeVar("Read")
 _YIELD_EVERY = 50
+_COMES_AGAIN: tuple[type[BaseException], ...] = (*AWAY, KafkaError, TryAgain)
+_NOT_A_BUG: tuple[type[BaseException], ...] = (*_COMES_AGAIN, BreakerOpen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,15 @@ class Subscription(Generic[Read]):
 class _RawBatch(KafkaAckableMessage):
     """A batch that commits and rewinds its own partitions only, skipping those that went to another replica meanwhile."""
 
+    def __init__(self, records: "tuple[ConsumerRecord[bytes | None, bytes | None], ...]", reader: AIOKafkaConsumer) -> None:
+        super().__init__(raw_message=records, body=b"", consumer=reader)
+        self.reader = reader
+
     async def ack(self) -> None:
         if not self.committed:
             ends = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in _records(self)}
-            assigned = self.consumer.assignment()
-            await self.consumer.commit({partition: end for partition, end in ends.items() if partition in assigned})
+            assigned = self.reader.assignment()
+            await self.reader.commit({partition: end for partition, end in ends.items() if partition in assigned})
         self.committed = AckStatus.ACKED
 
     async def nack(self) -> None:
@@ -82,8 +88,8 @@ class _RawBatch(KafkaAckableMessage):
                 partition = TopicPartition(record.topic, record.partition)
                 starts[partition] = min(starts.get(partition, record.offset), record.offset)
             for partition, start in starts.items():
-                if partition in self.consumer.assignment():
-                    self.consumer.seek(partition, start)
+                if partition in self.reader.assignment():
+                    self.reader.seek(partition, start)
         self.committed = AckStatus.NACKED
 
 
@@ -96,9 +102,17 @@ class BatchConsumer(Generic[Read]):
     """One subscription of one service, with its breaker, its dead letters and what readiness needs to know."""
 
     def __init__(
-        self, settings: Settings, subscription: Subscription[Read], *, group: str, dead_letters: str, pool: Pool, publisher: Publisher,
-        metrics: ConsumerMetrics, max_records: int = 500,
-    ) -> None:  # fmt: skip
+        self,
+        settings: Settings,
+        subscription: Subscription[Read],
+        *,
+        group: str,
+        dead_letters: str,
+        pool: Pool,
+        publisher: Publisher,
+        metrics: ConsumerMetrics,
+        max_records: int = 500,
+    ) -> None:
         self.subscription = subscription
         self.breaker = Breaker(pool, subscription.purpose, metrics)
         self.applied: dict[TopicPartition, int] = {}
@@ -110,9 +124,13 @@ class BatchConsumer(Generic[Read]):
         options = connection_options(settings)
         servers = options.pop("bootstrap_servers")
         self._broker = KafkaBroker(
-            servers, client_id=f"jalur-{settings.service}", allow_auto_create_topics=False, logger=None, metadata_max_age_ms=10_000,
+            servers,
+            client_id=f"jalur-{settings.service}",
+            allow_auto_create_topics=False,
+            logger=None,
+            metadata_max_age_ms=10_000,
             graceful_timeout=15.0,
-        )  # fmt: skip
+        )
         # A restarted replica with the same ordinal takes its partitions back at once; without one, a dead member must time out.
         instance = f"{group}-{settings.replica}" if settings.replica is not None else None
         self._subscriber = self._broker.subscriber(
@@ -135,7 +153,7 @@ class BatchConsumer(Generic[Read]):
 
     async def _parse(self, batch: tuple["ConsumerRecord[bytes | None, bytes | None]", ...]) -> _RawBatch:
         assert self._subscriber.consumer is not None
-        return _RawBatch(raw_message=batch, body=b"", consumer=self._subscriber.consumer)
+        return _RawBatch(batch, self._subscriber.consumer)
 
     @property
     def consumer(self) -> AIOKafkaConsumer | None:
@@ -157,7 +175,7 @@ class BatchConsumer(Generic[Read]):
                         await self._broker.connect()
                         await self._subscriber.start()
                         running = True
-                except (*AWAY, KafkaError) as error:
+                except _COMES_AGAIN as error:
                     _log.warning("Not reading yet; tries again", purpose=self.subscription.purpose, error=type(error).__name__)
                     if not running:
                         with suppress(Exception):
@@ -174,7 +192,7 @@ class BatchConsumer(Generic[Read]):
         records = [_record(raw) for raw in _records(message)]
         try:
             await self._take(records)
-        except (*AWAY, KafkaError, TryAgain) as error:
+        except _COMES_AGAIN as error:
             self._failures += 1
             self._metrics.given_back.inc()
             _log.warning("A batch is given back and comes again", records=len(records), error=type(error).__name__, detail=_detail(error))
@@ -218,7 +236,7 @@ class BatchConsumer(Generic[Read]):
         if readable:
             try:
                 await self.subscription.apply(readable)
-            except (*AWAY, KafkaError, TryAgain, BreakerOpen):
+            except _NOT_A_BUG:
                 raise
             except Exception as error:
                 _log.error("A batch failed because of a bug; its records are applied one by one", exc_info=error)
@@ -230,7 +248,7 @@ class BatchConsumer(Generic[Read]):
         for record, read in readable:
             try:
                 await self.subscription.apply([(record, read)])
-            except (*AWAY, KafkaError, TryAgain, BreakerOpen):
+            except _NOT_A_BUG:
                 raise
             except Exception as error:
                 self._metrics.bugs.inc()
@@ -258,9 +276,13 @@ class BatchConsumer(Generic[Read]):
         for record, error in dead:
             self._metrics.dead.labels(error.reason).inc()
             _log.error(
-                "A record was kept as a dead letter", topic=record.topic, partition=record.partition, offset=record.offset,
-                reason=error.reason, detail=error.detail,
-            )  # fmt: skip
+                "A record was kept as a dead letter",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason=error.reason,
+                detail=error.detail,
+            )
 
 
 async def _raw(_message: Any) -> bytes:

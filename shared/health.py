@@ -30,9 +30,12 @@ class Ends:
     async def _connected(self) -> AIOKafkaConsumer:
         if self._client is None:
             client = AIOKafkaConsumer(
-                **connection_options(self._settings), client_id=f"jalur-{self._settings.service}-ends", request_timeout_ms=5000,
-                metadata_max_age_ms=10_000, enable_auto_commit=False,
-            )  # fmt: skip
+                **connection_options(self._settings),
+                client_id=f"jalur-{self._settings.service}-ends",
+                request_timeout_ms=5000,
+                metadata_max_age_ms=10_000,
+                enable_auto_commit=False,
+            )
             try:
                 await client.start()
             except BaseException:

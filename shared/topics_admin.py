@@ -28,7 +28,7 @@ async def apply_topics(
                 response = await admin.create_topics(
                     [NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.config) for topic in missing]
                 )
-                for name, code, *message in response.topic_errors:
+                for name, code, *message in response.topic_errors:  # type: ignore[attr-defined]
                     if code not in (0, TopicAlreadyExistsError.errno):
                         raise TopicsNotReady(f"Kafka refused to create topic {name}: error {code} {message[0] if message else ''}".rstrip())
             while True:

@@ -1,7 +1,7 @@
 """What every HTTP app has: problem details (RFC 9457), health, metrics, and a server that stops gracefully. No business here."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,46 +13,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared.metrics import exposition
+from shared.problems import Problem
 from shared.settings import Settings
 
-PROBLEM_TYPE = "urn:jalur:problem:"
 
-
-class Problem(Exception):
-    """An answer that says what was wrong, where, and what to do. `field` is a dotted path into the body, or a header's name."""
-
-    def __init__(
-        self, status: int, kind: str, title: str, detail: str, *, field: str | None = None,
-        errors: Sequence[Mapping[str, str]] = (), retry_after: int | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(f"{kind}: {detail}")
-        self.status = status
-        self.kind = kind
-        self.title = title
-        self.detail = detail
-        self.errors = tuple(errors) or (({"field": field, "detail": detail},) if field else ())
-        self.retry_after = retry_after
-
-    def body(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"type": PROBLEM_TYPE + self.kind, "title": self.title, "status": self.status, "detail": self.detail}
-        if self.errors:
-            found["errors"] = list(self.errors)
-        return found
-
-    def response(self) -> Response:
-        headers = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
-        if self.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        if self.status == 413:
-            headers["Connection"] = "close"  # the rest of the body is not read
-        return Response(to_json(self.body()), self.status, headers, "application/problem+json")
-
-
-def away(what: str = "the database") -> Problem:
-    return Problem(
-        503, "away", "Not available now",
-        f"{what} does not answer; whether the request was stored is unknown: send it again with the same key", retry_after=2,
-    )  # fmt: skip
+def respond(problem: Problem) -> Response:
+    """`application/problem+json`, with the headers its status asks for."""
+    headers = {"Retry-After": str(problem.retry_after)} if problem.retry_after is not None else {}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.status == 413:
+        headers["Connection"] = "close"  # the rest of the body is not read
+    return Response(to_json(problem.body()), problem.status, headers, "application/problem+json")
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -95,6 +67,15 @@ def operator_routes(readiness: Callable[[], Awaitable[Readiness]], registry: Col
 def serve(app: Any, settings: Settings) -> None:
     """Until SIGTERM or SIGINT: then no new connections, requests under way are answered, and the app's lifespan ends."""
     uvicorn.run(
-        app, host=settings.host, port=settings.port, access_log=False, log_config=None, server_header=False, date_header=False,
-        timeout_graceful_shutdown=10, loop="uvloop", http="httptools", backlog=2048,
-    )  # fmt: skip
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=10,
+        loop="uvloop",
+        http="httptools",
+        backlog=2048,
+    )

@@ -1,6 +1,7 @@
 """What tests do with an installation: start services in this process, speak HTTP, read topics, move the clock, wait for a fact."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,8 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from services.intake.keys import add_key, parse_role
+from services.intake.keys import add_key
+from services.intake.speakers import parse_role
 from shared.settings import Settings
 from shared.topics import Topics
 
@@ -53,8 +55,12 @@ class World:
 
     def settings(self, service: str, **changed: Any) -> Settings:
         values: dict[str, Any] = {
-            "service": service, "kafka": self.bootstrap, "postgres": self.dsn, "namespace": self.topics.namespace, "clock_is_settable": True,
-        }  # fmt: skip
+            "service": service,
+            "kafka": self.bootstrap,
+            "postgres": self.dsn,
+            "namespace": self.topics.namespace,
+            "clock_is_settable": True,
+        }
         return Settings(**(values | changed))
 
     async def start(self, service: str, **changed: Any) -> Any:
@@ -142,3 +148,9 @@ def report(**changed: Any) -> dict[str, Any]:
         "location": {"province": "Nusa Tenggara Timur", "regency": "Kota Kupang"},
     }
     return body | changed
+
+
+def payload(record: "ConsumerRecord[bytes, bytes]") -> dict[str, Any]:
+    assert record.value is not None
+    found: dict[str, Any] = json.loads(record.value)
+    return found

@@ -58,7 +58,7 @@ def environment() -> dict[str, str]:
     result |= {"VIRTUAL_ENV": str(VENV), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     result.setdefault("UV_HTTP_TIMEOUT", "120")
     if certificates := system_certificates():
-        result.setdefault("PIP_CERT", result.get("REQUESTS_CA_BUNDLE") or certificates)
+        result.setdefault("REQUESTS_CA_BUNDLE", certificates)  # pip and the jars' resolver; a `cert` in pip.conf still wins
         result.setdefault("UV_SYSTEM_CERTS", "true")
     if not can_cache(result):
         result |= {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"}

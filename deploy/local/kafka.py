@@ -57,9 +57,13 @@ LOGGING = """<?xml version="1.0" encoding="UTF-8"?>
       <SizeBasedTriggeringPolicy size="16MB"/>
       <DefaultRolloverStrategy max="2"/>
     </RollingFile>
+    <Console name="errors" target="SYSTEM_ERR">
+      <ThresholdFilter level="ERROR"/>
+      <PatternLayout pattern="%p %m %throwable{{short.message}}%n"/>
+    </Console>
   </Appenders>
   <Loggers>
-    <Root level="WARN"><AppenderRef ref="file"/></Root>
+    <Root level="WARN"><AppenderRef ref="file"/><AppenderRef ref="errors"/></Root>
     <Logger name="kafka.server" level="INFO"/>
   </Loggers>
 </Configuration>
@@ -120,11 +124,14 @@ def launch_kafka(
     chosen = {} if port and controller_port else ports.reserve(directory.ports, ["kafka", "kafka-controller"])
     broker = port or chosen["kafka"]
     controller = controller_port or chosen["kafka-controller"]
+    ports.insist(broker, controller)
     properties = _write_properties(folder / "server.properties", data, broker, controller, settings or {})
     logging = folder / "log4j2.xml"
     logging.write_text(LOGGING.format(log=directory.log("kafka")))
+    found = find_java()
     java: list[str | Path] = [
-        find_java(),
+        found.path,
+        *found.options,
         "-XX:-UsePerfData",
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",

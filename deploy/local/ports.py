@@ -27,6 +27,13 @@ def is_free(port: int) -> bool:
     return True
 
 
+def insist(*wanted: int) -> None:
+    """Say in one line what a server would say in its log after seconds."""
+    for port in wanted:
+        if not is_free(port):
+            raise StackError(f"port {port} on {HOST} is taken by another process")
+
+
 def choose(name: str, remembered: Mapping[str, int], taken: set[int]) -> int:
     """A free port for `name` that is not in `taken`."""
     for port in (remembered.get(name), USUAL.get(name)):

@@ -93,6 +93,7 @@ def launch_postgres(directory: DataDirectory, *, port: int | None = None, settin
         _initialise(directory, wrapper)
     _clear_remains(data)
     chosen = port or ports.reserve(directory.ports, ["postgres"])["postgres"]
+    ports.insist(chosen)
     options = [f"--{name}={value}" for name, value in (SETTINGS | dict(settings or {})).items()]
     child = spawn(
         "PostgreSQL",

@@ -177,13 +177,7 @@ class Child:
 
 
 def spawn(
-    name: str,
-    command: Sequence[str | Path],
-    *,
-    log: Path,
-    environment: Mapping[str, str],
-    uid: int = 0,
-    last_signal: int = signal.SIGKILL,
+    name: str, command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str], uid: int = 0, last_signal: int = signal.SIGKILL
 ) -> Child:
     """Start a command whose output goes to `log`; `last_signal` is what it gets when this process dies without stopping it."""
     return Child(name, _popen(command, log, environment, uid, last_signal, subprocess.DEVNULL), log)

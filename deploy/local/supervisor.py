@@ -117,10 +117,7 @@ class Supervisor:
                 if (failure := task.exception()) is not None:
                     self._stop.set()  # the other one need not be waited for
                     raise failure
-        return (
-            bootstrap.result().bootstrap if bootstrap else str(self._plan.kafka),
-            dsn.result().dsn if dsn else str(self._plan.postgres),
-        )
+        return (bootstrap.result().bootstrap if bootstrap else str(self._plan.kafka), dsn.result().dsn if dsn else str(self._plan.postgres))
 
     def _start_server(self, name: str, launch: Callable[[], Launched]) -> Launched:
         began = time.monotonic()

@@ -17,14 +17,16 @@ from services.intake.group import GroupCommit
 from services.intake.handlers import Accepted, Intake, new_request, not_found
 from services.intake.handlers import Request as SubmitRequest
 from services.intake.imports import ImportedRow, accept_row
-from services.intake.keys import Doorkeeper, Speaker
+from services.intake.keys import Doorkeeper
 from services.intake.masking import LONG_TEXT
 from services.intake.parsing import MOST_BYTES, parse_json, too_large, validate
+from services.intake.speakers import Speaker
 from services.intake.views import case_view, may_read
 from shared.logs import get_logger
 from shared.postgres import AWAY, transaction
+from shared.problems import Problem, away
 from shared.runtime import Prepared
-from shared.web import Problem, away, json_response
+from shared.web import json_response, respond
 
 _log = get_logger()
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -218,7 +220,7 @@ class Door:
     def refuse(self, error: Exception) -> Response:
         if isinstance(error, ClientDisconnect):
             return Response(status_code=400)  # nobody is there to read it
-        return self.problem_of(error).response()
+        return respond(self.problem_of(error))
 
 
 async def read_body(request: Request) -> bytes:

@@ -17,7 +17,7 @@ from shared.broker import BatchConsumer
 from shared.health import Ends, Progress
 from shared.metrics import IntakeMetrics
 from shared.outbox import Relay
-from shared.postgres import AWAY, open_pool
+from shared.postgres import AWAY, open_pool, transaction
 from shared.publisher import Publisher
 from shared.runtime import Prepared, forever, running
 from shared.settings import Settings
@@ -41,16 +41,22 @@ def build(settings: Settings) -> FastAPI:
             intake.accept_all, lambda request: request.identities, metrics, gives_up_on=(OSError, TimeoutError)
         )
         consumer = BatchConsumer(
-            settings, status_subscription(pool, topics), group=topics.group("intake"), dead_letters=topics.dead_letters("intake"),
-            pool=pool, publisher=publisher, metrics=metrics.consumer,
-        )  # fmt: skip
+            settings,
+            status_subscription(pool, topics),
+            group=topics.group("intake"),
+            dead_letters=topics.dead_letters("intake"),
+            pool=pool,
+            publisher=publisher,
+            metrics=metrics.consumer,
+        )
         ends = Ends(settings)
         progress = Progress(consumer, metrics.consumer)
         app.state.door = Door(intake, Doorkeeper(pool), group, prepared)
         app.state.pool = pool
 
         async def look() -> None:
-            metrics.undecided.set(await store.count_undecided(pool))
+            async with transaction(pool) as connection:
+                metrics.undecided.set(await store.count_undecided(connection))
             await intake.resend_unheard()
             app.state.kafka_answers = await progress.measure(ends)
             metrics.kafka_away.set(not app.state.kafka_answers)

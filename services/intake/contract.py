@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from services.intake.domain import Change, Submission
 from services.intake.imports import ImportedRow
-from shared.web import Problem
+from shared.problems import Problem
+from shared.web import respond
 
 
 def add_routes(app: FastAPI, operator: Sequence[Route]) -> None:
@@ -34,10 +35,10 @@ def add_routes(app: FastAPI, operator: Sequence[Route]) -> None:
     ]
 
     async def not_found(_request: Request, _error: Exception) -> Response:
-        return Problem(404, "not-found", "Not found", "no such path; GET /docs lists them").response()
+        return respond(Problem(404, "not-found", "Not found", "no such path; GET /docs lists them"))
 
     async def wrong_method(request: Request, _error: Exception) -> Response:
-        response = Problem(405, "wrong-method", "Wrong method", f"{request.method} is not possible here").response()
+        response = respond(Problem(405, "wrong-method", "Wrong method", f"{request.method} is not possible here"))
         response.headers["Allow"] = ", ".join(sorted(_methods_of(app, request.url.path)))
         return response
 
@@ -64,7 +65,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             "info": {
                 "title": "Jalur intake",
                 "version": "1",
-                "description": "The one door by HTTP. A 202 means stored durably; after a timeout or a 5xx send the same again with the same key.",
+                "description": "A 202 means stored durably; after a timeout or a 5xx send the same again with the same key.",
             },
             "components": {"schemas": schemas, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
             "security": [{"key": []}],
@@ -87,7 +88,7 @@ def _answers(status: str, description: str, content: dict[str, Any], *problems: 
         "description": "A problem (RFC 9457)",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    return {status: {"description": description, "content": content}, **{code: said for code in (*problems, "401", "500", "503")}}
+    return {status: {"description": description, "content": content}, **dict.fromkeys((*problems, "401", "500", "503"), said)}
 
 
 _UUID = {"type": "string", "format": "uuid"}
@@ -102,10 +103,7 @@ _PROBLEM: dict[str, Any] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {"type": "object", "properties": {"field": {"type": "string"}, "detail": {"type": "string"}}},
-        },
+        "errors": {"type": "array", "items": {"type": "object", "properties": {"field": {"type": "string"}, "detail": {"type": "string"}}}},
     },
 }
 _ACCEPTED: dict[str, Any] = {

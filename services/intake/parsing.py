@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shared.web import Problem
+from shared.problems import Problem
 
 MOST_BYTES = 256 * 1024
 _DEEPEST = 50
@@ -93,9 +93,7 @@ def _walk(value: Any, path: tuple[str, ...], depth: int) -> None:
             raise _malformed(f"nested deeper than {_DEEPEST} levels", _dotted(path[:3]))
         for number, item in enumerate(value):
             _walk(item, (*path, str(number)), depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise _malformed("the number is too large", _dotted(path))
-    elif isinstance(value, int) and abs(value) >= 2**63:
+    elif (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and abs(value) >= 2**63):
         raise _malformed("the number is too large", _dotted(path))
 
 

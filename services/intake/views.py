@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from services.intake.keys import Speaker
+from services.intake.speakers import Speaker
 
 
 def may_read(speaker: Speaker, sources: Sequence[str], status: dict[str, Any] | None) -> bool:

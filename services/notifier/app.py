@@ -37,9 +37,14 @@ def build(settings: Settings) -> Starlette:
         relay = Relay(settings.postgres, "notifier", publisher, metrics.outbox)
         notifier = Notifier(clockwork, pool, relay, topics, metrics)
         consumer = BatchConsumer(
-            settings, notifier.subscription(), group=topics.group("notifier"), dead_letters=topics.dead_letters("notifier"), pool=pool,
-            publisher=publisher, metrics=metrics.consumer,
-        )  # fmt: skip
+            settings,
+            notifier.subscription(),
+            group=topics.group("notifier"),
+            dead_letters=topics.dead_letters("notifier"),
+            pool=pool,
+            publisher=publisher,
+            metrics=metrics.consumer,
+        )
         ends = Ends(settings)
         progress = Progress(consumer, metrics.consumer)
         sweep = Sweep(notifier, consumer, pool, topics, ends, progress, metrics)

@@ -153,15 +153,14 @@ class Case:
             source=self.source,
             source_ref=self.source_ref,
             state=self.state,
-            class_=self.class_,  # type: ignore[arg-type]
+            class_=self.class_,
             reported_at=self.reported_at,
             assignments=tuple(
-                AssignmentStatus(id=item.id, unit=item.unit, desk=item.desk, state=item.state, since=item.since)  # type: ignore[arg-type]
+                AssignmentStatus(id=item.id, unit=item.unit, desk=item.desk, state=item.state, since=item.since)
                 for item in self.assignments
             ),
             clocks=tuple(
-                ClockStatus(code=item.code, unit=units.get(item.subject), due_at=item.due_at, state=item.state)  # type: ignore[arg-type]
-                for item in self.clocks
+                ClockStatus(code=item.code, unit=units.get(item.subject), due_at=item.due_at, state=item.state) for item in self.clocks
             ),
             answers=tuple(AnswerStatus.model_validate(item) for item in self.answers),
             timeline=tuple(sorted([*self.timeline, *self.noted], key=lambda entry: entry.at)[-50:]),

@@ -44,7 +44,8 @@ class Clockwork:
         first = datetime(self.calendar.first_year + 1, 1, 2, tzinfo=at.tzinfo)
         return max(at, first)
 
-    def _set_next(self, clock: Clock, policy: Policy) -> None:
+    def _set_next(self, clock: Clock, policy: Policy) -> bool:
+        """False where every level has fired."""
         zone = ZoneInfo(clock.zone)
         fired = {firing.level for firing in clock.fired}
         coming = [
@@ -53,6 +54,7 @@ class Clockwork:
             if level.level not in fired
         ]
         clock.next_at, clock.next_level = min(coming) if coming else (None, None)
+        return bool(coming)
 
     def stop(self, case: Case, clock: Clock, at: datetime, now: datetime) -> None:
         """Stop a clock from `at`. Levels that fired although they lie after `at` are taken back."""
@@ -72,39 +74,67 @@ class Clockwork:
         """Fire the case's due levels in the order of their instants; returns kind and lateness in seconds of each."""
         fired: list[tuple[FollowUpKind, float]] = []
         while True:
-            due = [clock for clock in case.clocks if clock.next_at is not None and clock.next_at <= until]
+            due = [
+                (clock.next_at, clock.code, clock.subject, clock)
+                for clock in case.clocks
+                if clock.next_at is not None and clock.next_at <= until
+            ]
             if not due:
                 return fired
-            clock = min(due, key=lambda item: (item.next_at, item.code, item.subject))
+            instant, *_, clock = min(due, key=lambda item: item[:3])
             policy = self.policies.policy(clock.code)
             level = next(item for item in policy.levels if item.level == clock.next_level)
-            assert clock.next_at is not None
-            firing = Firing(level.level, clock.next_at)
+            firing = Firing(level.level, instant)
             late = max(0.0, (now - firing.instant).total_seconds())
             clock.fired.append(firing)
-            self._set_next(clock, policy)
-            if clock.next_at is None:
+            if not self._set_next(clock, policy):
                 clock.state = "expired"
             self._say(case, clock, level.kind, firing, level.to, now, late_by_seconds=late)
             case.note(now, f"{level.kind} {clock.code}", "notifier")
             fired.append((level.kind, late))
 
     def _say(
-        self, case: Case, clock: Clock, kind: FollowUpKind, firing: Firing, to: tuple[str, ...], now: datetime, *, why: str | None = None,
+        self,
+        case: Case,
+        clock: Clock,
+        kind: FollowUpKind,
+        firing: Firing,
+        to: tuple[str, ...],
+        now: datetime,
+        *,
+        why: str | None = None,
         late_by_seconds: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         assignment = case.assignment(UUID(clock.subject)) if clock.subject != CASE else None
         follow_up(
-            case, kind, now, assignment=assignment, to=to, code=clock.code, level=firing.level, occurrence=clock.occurrence,
-            due_at=clock.due_at, why=why, late_by_seconds=late_by_seconds,
-        )  # fmt: skip
+            case,
+            kind,
+            now,
+            assignment=assignment,
+            to=to,
+            code=clock.code,
+            level=firing.level,
+            occurrence=clock.occurrence,
+            due_at=clock.due_at,
+            why=why,
+            late_by_seconds=late_by_seconds,
+        )
 
 
 def follow_up(
-    case: Case, kind: FollowUpKind, now: datetime, *, assignment: Assignment | None, to: tuple[str, ...], code: str | None = None,
-    level: int | None = None, occurrence: int | None = None, due_at: datetime | None = None, why: str | None = None,
+    case: Case,
+    kind: FollowUpKind,
+    now: datetime,
+    *,
+    assignment: Assignment | None,
+    to: tuple[str, ...],
+    code: str | None = None,
+    level: int | None = None,
+    occurrence: int | None = None,
+    due_at: datetime | None = None,
+    why: str | None = None,
     late_by_seconds: float | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Say something to those concerned. `unit` in `to` is the assignment's; of an oversight matter only the inspectorate hears."""
     is_oversight = case.is_oversight or (assignment is not None and assignment.is_oversight)
     named = tuple(dict.fromkeys((assignment.unit if assignment else "triage") if who == "unit" else who for who in to))
@@ -114,7 +144,7 @@ def follow_up(
             source=case.source,
             source_ref=case.source_ref,
             assignment_id=assignment.id if assignment else None,
-            unit=assignment.unit if assignment else None,  # type: ignore[arg-type]
+            unit=assignment.unit if assignment else None,
             desk=assignment.desk if assignment else None,
             code=code,
             kind=kind,

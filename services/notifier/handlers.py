@@ -1,6 +1,6 @@
 """The notifier's use cases: apply a batch of its inputs, sweep what is due, refuse what waited too long. One transaction each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -63,9 +63,12 @@ class Notifier:
 
     def subscription(self) -> Subscription[Input]:
         return Subscription(
-            purpose="cases", topics=self._topics.notifier_inputs(), read=self.read_record, apply=self.apply_batch,
+            purpose="cases",
+            topics=self._topics.notifier_inputs(),
+            read=self.read_record,
+            apply=self.apply_batch,
             uncounted_topics=frozenset(self._topics.updates(unit) for unit in UNIT_SLUGS),
-        )  # fmt: skip
+        )
 
     def read_record(self, record: Record) -> Input:
         """Raises `Dead` for what can never be read, or does not belong to the topic it lies in."""
@@ -136,8 +139,8 @@ class Notifier:
                 await store.park(connection, case.id, [parked])
                 case.parked.append(parked)
 
-    async def _save(self, connection: Connection, cases: "Sequence[Case] | object", now: datetime) -> None:
-        changed = [case for case in cases if case.is_changed or case.unparked]  # type: ignore[attr-defined]
+    async def _save(self, connection: Connection, cases: Iterable[Case], now: datetime) -> None:
+        changed = [case for case in cases if case.is_changed or case.unparked]
         if not changed:
             return
         messages = []

@@ -28,7 +28,7 @@ def messages_of(case: Case, topics: Topics, now: datetime) -> list[Message]:
             source="notifier",
             at=now,
             sequence=status.sequence,
-        )  # fmt: skip
+        )
     )
     return messages
 
@@ -51,7 +51,7 @@ def _follow_up(case: Case, item: FollowUp, topics: Topics) -> list[Message]:
             at=item.emitted_at,
             sequence=item.sequence,
             value=value,
-        )  # fmt: skip
+        )
         for who in addressed_topics(item.to)
     ]
 
@@ -72,6 +72,11 @@ def refusal_message(case: Case, update: CaseUpdate, why: str, topics: Topics, no
         sequence=case.next_sequence() if case.is_opened else None,
     )
     return enclose(
-        payload, topic=topics.follow_ups(update.unit), complaint_id=update.complaint_id,
-        event_id=refused_update_id(update.unit, update.update_id), source="notifier", at=now, sequence=payload.sequence,
-    )  # fmt: skip
+        payload,
+        topic=topics.follow_ups(update.unit),
+        complaint_id=update.complaint_id,
+        event_id=refused_update_id(update.unit, update.update_id),
+        source="notifier",
+        at=now,
+        sequence=payload.sequence,
+    )

@@ -148,18 +148,36 @@ async def save_cases(connection: Connection, cases: Sequence[Case]) -> None:
 def _case_row(case: Case) -> tuple[object, ...]:
     parts = to_json([[item.decision, item.part, item.outcome, item.at] for item in case.parts]).decode()
     return (
-        case.id, case.is_opened, case.is_complete, case.source, case.source_ref, case.service, case.class_, case.province, case.reported_at,
-        case.accepted_at, case.is_final, case.is_oversight, case.state, case.first_outcome, parts, to_json(case.answers).decode(),
-        case.ended_at, case.ended_state, case.ended_by, case.sequence, case.next_due_at,
-    )  # fmt: skip
+        case.id,
+        case.is_opened,
+        case.is_complete,
+        case.source,
+        case.source_ref,
+        case.service,
+        case.class_,
+        case.province,
+        case.reported_at,
+        case.accepted_at,
+        case.is_final,
+        case.is_oversight,
+        case.state,
+        case.first_outcome,
+        parts,
+        to_json(case.answers).decode(),
+        case.ended_at,
+        case.ended_state,
+        case.ended_by,
+        case.sequence,
+        case.next_due_at,
+    )
 
 
 async def _save_assignments(connection: Connection, assignments: Sequence[tuple[UUID, Assignment]]) -> None:
     await connection.execute(
         """
         INSERT INTO assignments (id, complaint_id, decision, part, unit, desk, is_oversight, assigned_at, state, since)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::bool[], $8::timestamptz[], $9::text[],
-            $10::timestamptz[])
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::bool[], $8::timestamptz[],
+            $9::text[], $10::timestamptz[])
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, since = excluded.since
         WHERE (assignments.state, assignments.since) IS DISTINCT FROM (excluded.state, excluded.since)
         """,
@@ -187,7 +205,8 @@ async def _save_assignments(connection: Connection, assignments: Sequence[tuple[
 async def _save_clocks(connection: Connection, clocks: Sequence[tuple[UUID, Clock]]) -> None:
     await connection.execute(
         """
-        INSERT INTO clocks (complaint_id, subject, code, occurrence, zone, started_at, due_at, next_level, next_at, state, stopped_at, fired)
+        INSERT INTO clocks
+            (complaint_id, subject, code, occurrence, zone, started_at, due_at, next_level, next_at, state, stopped_at, fired)
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::int[],
             $9::timestamptz[], $10::text[], $11::timestamptz[], $12::text[])
         ON CONFLICT (complaint_id, subject, code, occurrence) DO UPDATE SET zone = excluded.zone, started_at = excluded.started_at,
@@ -199,14 +218,24 @@ async def _save_clocks(connection: Connection, clocks: Sequence[tuple[UUID, Cloc
         *zip(
             *(
                 (
-                    case_id, item.subject, item.code, item.occurrence, item.zone, item.started_at, item.due_at, item.next_level, item.next_at,
-                    item.state, item.stopped_at, to_json([[one.level, one.instant, one.is_rescinded] for one in item.fired]).decode(),
+                    case_id,
+                    item.subject,
+                    item.code,
+                    item.occurrence,
+                    item.zone,
+                    item.started_at,
+                    item.due_at,
+                    item.next_level,
+                    item.next_at,
+                    item.state,
+                    item.stopped_at,
+                    to_json([[one.level, one.instant, one.is_rescinded] for one in item.fired]).decode(),
                 )
                 for case_id, item in clocks
             ),
             strict=True,
         ),
-    )  # fmt: skip
+    )
 
 
 async def add_facts(connection: Connection, facts: Sequence[tuple[UUID, UUID]]) -> set[UUID]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -21,9 +22,15 @@ class Sweep:
     """The notifier's periodic work over one replica's partitions; the watermark is of all replicas."""
 
     def __init__(
-        self, notifier: Notifier, consumer: BatchConsumer[object], pool: Pool, topics: Topics, ends: Ends, progress: Progress,
+        self,
+        notifier: Notifier,
+        consumer: BatchConsumer[Any],
+        pool: Pool,
+        topics: Topics,
+        ends: Ends,
+        progress: Progress,
         metrics: NotifierMetrics,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._notifier = notifier
         self._consumer = consumer
         self._pool = pool

@@ -34,9 +34,14 @@ def build(settings: Settings) -> Starlette:
         publisher = Publisher(settings)
         router = Router(judge, directory, pool, publisher, topics, metrics)
         consumer = BatchConsumer(
-            settings, router.subscription(), group=topics.group("router"), dead_letters=topics.dead_letters("router"), pool=pool,
-            publisher=publisher, metrics=metrics.consumer,
-        )  # fmt: skip
+            settings,
+            router.subscription(),
+            group=topics.group("router"),
+            dead_letters=topics.dead_letters("router"),
+            pool=pool,
+            publisher=publisher,
+            metrics=metrics.consumer,
+        )
         ends = Ends(settings)
         progress = Progress(consumer, metrics.consumer)
         app.state.pool, app.state.consumer, app.state.progress = pool, consumer, progress

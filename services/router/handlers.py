@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from services.router import store
 from services.router.domain import Assign, Decision, Hold, decide, unprocessable
 from services.router.judgement import Judge
-from services.router.publication import events_of
+from services.router.publication import LoggedDecision, events_of
 from shared.broker import Record, Subscription
 from shared.envelope import complaint_of, received_id
 from shared.errors import Dead
@@ -50,9 +50,13 @@ class Router:
 
     def subscription(self) -> Subscription[Judged]:
         return Subscription(
-            purpose="received", topics=(self._topics.received,), read=self.judge_record, apply=self.route_complaints,
-            is_bad=lambda judged: judged.report is None, on_bug=self.hold_unreadable,
-        )  # fmt: skip
+            purpose="received",
+            topics=(self._topics.received,),
+            read=self.judge_record,
+            apply=self.route_complaints,
+            is_bad=lambda judged: judged.report is None,
+            on_bug=self.hold_unreadable,
+        )
 
     def judge_record(self, record: Record) -> Judged:
         """A record with a valid key is never dead: what cannot be read is held for a person."""
@@ -87,18 +91,24 @@ class Router:
                     at = await connection.fetchval("SELECT jalur.jalur_at($1)", stamped)
                     report = to_json({"complaint_id": judged.complaint_id, "reported_at": at, "accepted_at": at})
                 rows.append(
-                    store.LoggedDecision(
-                        judged.causing_id, judged.complaint_id, 0, now, judged.decision.rules_version, report, judged.decision.to_json(),
+                    LoggedDecision(
+                        judged.causing_id,
+                        judged.complaint_id,
+                        0,
+                        now,
+                        judged.decision.rules_version,
+                        report,
+                        judged.decision.to_json(),
                         judged.traceparent,
                     )
-                )  # fmt: skip
+                )
             logged = await store.record_decisions(connection, rows)
         messages = [message for causing_id in first for message in events_of(logged[causing_id], self._topics)]
         await self._publisher.send_surely(messages)
         for row in rows:
             self._count(row, logged[row.causing_id], first[row.causing_id][1])
 
-    def _count(self, offered: store.LoggedDecision, logged: store.LoggedDecision, judged: Judged) -> None:
+    def _count(self, offered: LoggedDecision, logged: LoggedDecision, judged: Judged) -> None:
         if logged is not offered:
             self._metrics.repeated.inc()
             return

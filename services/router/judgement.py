@@ -82,7 +82,7 @@ class Judge:
         top, second = ranking[0], ranking[1]
         reasons.sort(key=lambda reason: -reason.weight)
         del reasons[rules.scoring.reasons :]
-        reasons.append(_reason("rule", f"runner-up: {second.unit}", second.score))
+        reasons.append(_reason("rule", f"runner-up: {second.unit if second.score else 'none'}", second.score))
         class_, class_confidence = self._class(report, found["classes"], is_oversight)
         urgency = sum(weight for _, weight in _once(found["urgency"]))
         name = rules.agencies[agency] if agency else None

@@ -26,11 +26,28 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 # A prefix and the letters that may stand in its place in the root: menyuap → suap, memukul → pukul, ngurus → urus.
 _PREFIXES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("menge", ("",)), ("meny", ("s",)), ("meng", ("", "k")), ("men", ("", "t")), ("mem", ("", "p")), ("me", ("",)),
-    ("penge", ("",)), ("peny", ("s",)), ("peng", ("", "k")), ("pen", ("", "t")), ("pem", ("", "p")), ("per", ("",)), ("pe", ("",)),
-    ("ber", ("",)), ("ter", ("",)), ("di", ("",)), ("ke", ("",)), ("se", ("",)),
-    ("nge", ("",)), ("ng", ("", "k")), ("ny", ("s",)),
-)  # fmt: skip
+    ("menge", ("",)),
+    ("meny", ("s",)),
+    ("meng", ("", "k")),
+    ("men", ("", "t")),
+    ("mem", ("", "p")),
+    ("me", ("",)),
+    ("penge", ("",)),
+    ("peny", ("s",)),
+    ("peng", ("", "k")),
+    ("pen", ("", "t")),
+    ("pem", ("", "p")),
+    ("per", ("",)),
+    ("pe", ("",)),
+    ("ber", ("",)),
+    ("ter", ("",)),
+    ("di", ("",)),
+    ("ke", ("",)),
+    ("se", ("",)),
+    ("nge", ("",)),
+    ("ng", ("", "k")),
+    ("ny", ("s",)),
+)
 _BY_LETTER: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
 for _prefix, _instead in _PREFIXES:
     _BY_LETTER.setdefault(_prefix[0], []).append((_prefix, _instead))
@@ -53,12 +70,7 @@ class Language:
     """
 
     def __init__(
-        self,
-        *,
-        shorthand: Mapping[str, str],
-        masks: Iterable[str] = (),
-        protected: Iterable[str] = (),
-        roots: Iterable[str] = (),
+        self, *, shorthand: Mapping[str, str], masks: Iterable[str] = (), protected: Iterable[str] = (), roots: Iterable[str] = ()
     ) -> None:
         self.shorthand = dict(shorthand)
         self.masks = frozenset(mask.casefold() for mask in masks)

@@ -1,14 +1,30 @@
 """The events that a logged decision says. Pure: the same row gives the same events, ids and all."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import from_json
 
 from services.router.domain import Assign, Decision, Hold, Transfer
-from services.router.store import LoggedDecision
 from shared.envelope import Message, assignment_id, enclose, part_id
 from shared.events import ComplaintHeld, ComplaintRouted, ComplaintTransferred, DecisionPart
 from shared.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDecision:
+    """A row of the log. `report` and `taken` are JSON; of an unreadable record `report` has only id and times."""
+
+    causing_id: UUID
+    complaint_id: UUID
+    decision: int
+    decided_at: datetime
+    rules_version: str
+    report: bytes
+    taken: bytes
+    traceparent: str | None
 
 
 def events_of(row: LoggedDecision, topics: Topics) -> list[Message]:
@@ -49,7 +65,7 @@ def events_of(row: LoggedDecision, topics: Topics) -> list[Message]:
                 at=row.decided_at,
                 causation_id=row.causing_id,
                 traceparent=row.traceparent,
-            )  # fmt: skip
+            )
         )
     return messages
 

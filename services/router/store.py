@@ -1,25 +1,10 @@
 """The decision log's SQL: a decision is written once and read back; the caller commits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
+from services.router.publication import LoggedDecision
 from shared.postgres import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedDecision:
-    """A row of the log. `report` and `taken` are JSON; of an unreadable record `report` has only id and times."""
-
-    causing_id: UUID
-    complaint_id: UUID
-    decision: int
-    decided_at: datetime
-    rules_version: str
-    report: bytes
-    taken: bytes
-    traceparent: str | None
 
 
 async def record_decisions(connection: Connection, decisions: Sequence[LoggedDecision]) -> dict[UUID, LoggedDecision]:

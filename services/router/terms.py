@@ -84,8 +84,10 @@ def read_words(written: Iterable[str], language: Language, classes: Mapping[str,
     """The single words of `needs` and `unless`; a class stands for all of its words."""
     found: set[str] = set()
     for text in written:
-        for step in read_steps(text, language, classes):
-            found |= step.words
+        steps = read_steps(text, language, classes)
+        if len(steps) > 1:
+            raise TermError(f"{text!r} of its context is more than one word")
+        found |= steps[0].words
     return frozenset(found)
 
 

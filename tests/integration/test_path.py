@@ -1,9 +1,9 @@
 """One report all the way: HTTP, outbox, router, notifier, read model; and its deadline, on real Kafka and PostgreSQL."""
 
-import json
 from datetime import timedelta
+from typing import Any
 
-from tests.world import World, report, until
+from tests.world import World, payload, report, until
 
 
 async def test_a_report_reaches_its_unit_and_gets_its_first_deadline(world: World) -> None:
@@ -19,15 +19,14 @@ async def test_a_report_reaches_its_unit_and_gets_its_first_deadline(world: Worl
 
         answer = await until("intake accepts", accepted)
         (routed,) = await world.until_records(1, world.topics.routed("imigrasi"))
-        payload = json.loads(routed.value)
-        assert payload["complaint_id"] == answer["id"]
+        assert payload(routed)["complaint_id"] == answer["id"]
 
-        async def assigned() -> dict[str, object]:
-            case: dict[str, object] = (await client.get(f"/v1/complaints/{answer['id']}")).json()
+        async def assigned() -> dict[str, Any]:
+            case: dict[str, Any] = (await client.get(f"/v1/complaints/{answer['id']}")).json()
             return case if case["state"] == "assigned" else {}
 
         case = await until("the case is assigned", assigned)
         assert [item["code"] for item in case["clocks"]] == ["LAPOR_VERIFIKASI", "LAPOR_TINDAK_LANJUT"]
         await world.advance(timedelta(days=30))
         fired = await world.until_records(3, world.topics.follow_ups("imigrasi"))
-        assert [json.loads(item.value)["kind"] for item in fired] == ["reminder", "due", "overdue"]
+        assert [payload(item)["kind"] for item in fired] == ["reminder", "due", "overdue"]

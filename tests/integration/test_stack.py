@@ -136,9 +136,7 @@ def test_broker_and_database_together_take_less_than_a_gibibyte(servers: tuple[R
     assert sum(process.memory_info().rss for process in processes) < 2**30
 
 
-def test_the_database_asks_for_its_password_and_both_listen_on_loopback_only(
-    servers: tuple[RunningPostgres, RunningKafka, Path],
-) -> None:
+def test_the_database_asks_for_its_password_and_both_listen_on_loopback_only(servers: tuple[RunningPostgres, RunningKafka, Path]) -> None:
     database, broker, directory = servers
     stranger = database.dsn.replace(database.dsn.split(":")[2].split("@")[0], "guess")
     with pytest.raises(asyncpg.InvalidPasswordError):

@@ -279,10 +279,10 @@ def test_any_text_has_an_answer(text: str) -> None:
         ('kanwil = "kanwil:riau"', 'kanwil = "kanwil:jambi"', "kanwil:riau must serve at least one province"),
         ('kanwil = "kanwil:maluku"', 'kanwil = "kanwil:bali"', "kanwil:bali must serve .* one time zone only"),
         ('desk = "kanwil:riau"', 'desk = "kanwil:bali"', "a Kanwil is given twice"),
-        ('successor_from = 2024-10-21', 'successor_since = 2024-10-21', r"units\.0\.successor_from"),
-        ('parent = true', 'parents = true', r"ministries\.0\.parents"),
+        ("successor_from = 2024-10-21", "successor_since = 2024-10-21", r"units\.0\.successor_from"),
+        ("parent = true", "parents = true", r"ministries\.0\.parents"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_the_file_is_named(change: str, to: str, complaint: str) -> None:
     assert change in SHIPPED
     with pytest.raises(ValueError, match=complaint):
