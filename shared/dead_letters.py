@@ -27,7 +27,7 @@ class _Origin(Protocol):
 
 def dead_letter(topic: str, record: _Origin, error: Dead, failed_at: datetime | None = None) -> Message:
     """The original key, value and headers as bytes, plus the `x-` headers. A record that was dead before keeps its first origin."""
-    kept = tuple((name, value) for name, value in record.raw_headers if name not in _OURS)
+    kept = tuple((name, value) for name, value in record.raw_headers if name not in OUR_HEADERS)
     about = (
         ("x-dlq-reason", error.reason.encode()),
         ("x-dlq-error", error.detail.encode()),
@@ -39,4 +39,4 @@ def dead_letter(topic: str, record: _Origin, error: Dead, failed_at: datetime | 
     return Message(topic, record.key, record.value, (*kept, *about))
 
 
-_OURS = frozenset({"x-dlq-reason", "x-dlq-error", "x-origin-topic", "x-origin-partition", "x-origin-offset", "x-failed-at"})
+OUR_HEADERS = frozenset({"x-dlq-reason", "x-dlq-error", "x-origin-topic", "x-origin-partition", "x-origin-offset", "x-failed-at"})

@@ -1,18 +1,26 @@
 """The services as real processes, killed and started again at will."""
 
 import os
+import random
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 
-from deploy.local.ports import choose
+from deploy.local.ports import OTHERS, is_free
 from deploy.local.processes import Child, spawn
 from tests.world import World, until
 
 SERVICES = ("intake", "router", "notifier")
-_taken: set[int] = {8080, 8081, 8082}
+_given: set[int] = set()
+
+
+def some_port() -> int:
+    """A free port that no other test was given."""
+    port = next(port for port in random.sample(OTHERS, 500) if port not in _given and is_free(port))
+    _given.add(port)
+    return port
 
 
 class ServiceProcess:
@@ -20,8 +28,7 @@ class ServiceProcess:
 
     def __init__(self, world: World, service: str, logs: Path, replica: int = 0, **environment: str) -> None:
         self.service = service
-        self.port = choose(f"{service}-test", {}, _taken)
-        _taken.add(self.port)
+        self.port = some_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = logs / f"{service}-{replica}.log"
         self._environment = {

@@ -47,7 +47,7 @@ class World:
         self.db: asyncpg.Pool[asyncpg.Record]
 
     async def __aenter__(self) -> Self:
-        self.db = await self._stack.enter_async_context(asyncpg.create_pool(self.dsn, min_size=1, max_size=4))
+        self.db = await self._stack.enter_async_context(asyncpg.create_pool(self.dsn, min_size=0, max_size=4))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

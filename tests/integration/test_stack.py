@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from deploy.local import kafka, postgres, state
+from deploy.local import kafka, ports, postgres, state
 from deploy.local.errors import AlreadyRunningError, StackError
 from deploy.local.kafka import RunningKafka, start_kafka
 from deploy.local.postgres import RunningPostgres, start_postgres
@@ -155,6 +155,34 @@ def test_a_forgotten_transaction_is_ended_and_offsets_outlive_the_longest_retent
     assert asyncio.run(_fetch(database.dsn, "SELECT current_setting('fsync')")) == "on"
     retention = asyncio.run(_broker_setting(broker, "offsets.retention.minutes"))
     assert int(retention) > 90 * 24 * 60
+
+
+RESERVE_AND_WAIT = """
+import sys
+from pathlib import Path
+from deploy.local import ports
+print(*ports.reserve(Path(sys.argv[1]), ["kafka", "postgres"]).values(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_stacks_that_start_at_the_same_moment_choose_different_ports_and_a_dead_ones_are_free_again(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    command = [sys.executable, "-c", RESERVE_AND_WAIT, str(tmp_path / "theirs.json")]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), text=True) as other:
+        assert other.stdout is not None
+        theirs = {int(port) for port in other.stdout.readline().split()}
+        chosen = ports.reserve(mine, ["kafka", "postgres"])
+        try:
+            assert not theirs & set(chosen.values())
+            assert ports.reserve(mine, ["kafka", "postgres"]) == chosen
+            with pytest.raises(StackError, match="is taken by another process"):
+                ports.insist(mine, *theirs)
+            other.kill()
+            other.wait()
+            ports.insist(mine, *theirs)
+        finally:
+            ports.release(*chosen.values(), *theirs)
 
 
 def test_a_directory_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:
@@ -291,9 +319,9 @@ def _get(url: str) -> str:
 
 
 @contextmanager
-def _occupied(ports: list[int]) -> Iterator[None]:
+def _occupied(taken: list[int]) -> Iterator[None]:
     with ExitStack() as held:
-        for port in ports:
+        for port in taken:
             held.enter_context(socket.create_server(("127.0.0.1", port)))
         yield
 

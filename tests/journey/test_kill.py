@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from shared.units import UNIT_SLUGS
@@ -23,24 +24,24 @@ async def test_each_service_is_killed_mid_load_and_nothing_is_lost_or_doubled(wo
         services[name].kill()
         services[name].start()
     await load
-    await check_balance(world, connector)
+    await check_balance(world, connector, REPORTS)
     for service in services.values():
         await service.until_ready()
         service.stop()
 
 
-def accepted_at_least(connector: Connector, count: int):  # type: ignore[no-untyped-def]
+def accepted_at_least(connector: Connector, count: int) -> Callable[[], Awaitable[bool]]:
     async def look() -> bool:
         return len(connector.accepted) >= count
 
     return look
 
 
-async def check_balance(world: World, connector: Connector) -> None:
+async def check_balance(world: World, connector: Connector, count: int) -> None:
     """One id for each reference, one row, one decision part by event id, one case, and the read model knows them all."""
     assert all(len(ids) == 1 for ids in connector.accepted.values()), "a repeat was answered with another id"
-    assert len(connector.ids) == REPORTS
-    assert await world.db.fetchval("SELECT count(*) FROM intake.complaints") == REPORTS
+    assert len(connector.ids) == count
+    assert await world.db.fetchval("SELECT count(*) FROM intake.complaints") == count
 
     async def decided() -> bool:
         undecided = await world.db.fetchval("SELECT count(*) FROM intake.complaints WHERE next_look_at IS NOT NULL")
@@ -51,7 +52,7 @@ async def check_balance(world: World, connector: Connector) -> None:
     by_event = {event_id: payload(record)["complaint_id"] for event_id, record in zip(event_ids(parts), parts, strict=True)}
     assert Counter(by_event.values()) == Counter(connector.ids), "each complaint has one part, once by event id"
     outcomes = dict(await world.db.fetch("SELECT first_outcome, count(*) FROM notifier.cases WHERE is_opened GROUP BY 1"))
-    assert sum(outcomes.values()) == REPORTS
+    assert sum(outcomes.values()) == count
     assert outcomes.get("undecided", 0) == 0
     statuses = await world.records(world.topics.status)
     by_sequence = {(payload(record)["complaint_id"], payload(record)["sequence"]): record.value for record in statuses}

@@ -25,7 +25,8 @@ AT = datetime(2026, 3, 12, 2, 0, tzinfo=UTC)
 
 
 def sentences(kind: str) -> list[tuple[str, str]]:
-    written = tomllib.loads(Path(__file__).with_name("judged_sentences.toml").read_text(encoding="utf-8"))[kind]
+    """(unit slug or part of an agency's name, sentence)"""
+    written = tomllib.loads((Path(__file__).parent / "data" / "judged_sentences.toml").read_text(encoding="utf-8"))[kind]
     return [(expected, text) for part in written.values() for expected, texts in part.items() for text in texts]
 
 
@@ -127,6 +128,7 @@ def test_a_text_that_says_nothing_is_vague(text: str) -> None:
     [
         "Kakak saya yang ditahan polisi sudah dilimpahkan ke rutan, tapi pengadilan belum memberi jadwal dan saya tidak boleh besuk",
         "Warga binaan tidak bisa berobat karena BPJS tidak aktif, mohon pihak lapas mengurus KIS",
+        "Putusan pengadilan sudah inkracht dan masa pidana habis, suami saya belum bebas dari lapas karena surat jaksa belum ada",
         "Saya korban penipuan online, pelakunya napi di Lapas Tanjung Gusta, sudah lapor polisi tapi tidak jalan",
     ],
 )
@@ -210,8 +212,9 @@ def test_reasons_name_the_terms_their_weight_and_the_runner_up() -> None:
 
 
 def test_reasons_never_quote_the_report() -> None:
-    said = judge("Wirjokusumo bersaksi paspor saya dibuang di Jalan Kembangsari, petugas minta uang").reasons
-    assert not [reason for reason in said if "wirjokusumo" in reason.value.casefold() or "kembangsari" in reason.value.casefold()]
+    said = judge("Paspor saya dibuang di gang zxqlorong, petugas zxqbernama minta uang", title="zxqjudul", category="zxqkategori").reasons
+    assert said
+    assert not [reason for reason in said if "zxq" in reason.value]
 
 
 def test_a_title_speaks_louder_than_the_text() -> None:
