@@ -4,17 +4,23 @@ import sys
 
 import typer
 
-from services.commands import FAILED, stack
+from services.commands import FAILED, dead, intake, keys, resume, stack, tail, topics
 from shared.errors import JalurError
 
 app = typer.Typer(
     name="jalur",
     help="Carries a citizen's report to the unit that must answer it.\n\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not ready, 130 interrupted by Ctrl-C.",
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not ready, 4 part of the input was refused, 130 interrupted by Ctrl-C.",
     add_completion=False,
     rich_markup_mode=None,
 )
 app.add_typer(stack.app)
+app.add_typer(intake.app)
+app.add_typer(topics.app, name="topics")
+app.add_typer(keys.app, name="keys")
+app.add_typer(tail.app)
+app.add_typer(dead.app, name="dead")
+app.add_typer(resume.app)
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ class KeptCase:
         for item in facts:
             fact, counts_at = item if isinstance(item, tuple) else (item, now)
             if isinstance(fact, ComplaintReceived):
-                domain.open_case(self.case, fact, CLOCKWORK)
+                domain.open_case(self.case, fact, CLOCKWORK, now)
             elif isinstance(fact, CaseUpdate):
                 waiting.append((refused_update_id(fact.unit, fact.update_id), fact, counts_at))
             elif isinstance(fact, ComplaintChanged):
@@ -108,7 +108,8 @@ class KeptCase:
             "assignments": {item.id: (item.state, item.since) for item in case.assignments},
             "clocks": {(clock.subject, clock.code): (clock.due_at, clock.state, clock.stopped_at) for clock in case.clocks},
             "answers": case.status().answers,
-            "parked": Counter(item.id for item in case.parked),
+            # What a unit said after the end is refused, or was taken and then left out, if it was read first.
+            "parked": Counter(item.id for item in case.parked if case.ended_at is None or item.counts_at <= case.ended_at),
         }
 
 

@@ -77,6 +77,8 @@ class RunningKafka:
     child: Child
     bootstrap: str
     port: int
+    controller_port: int
+    cluster: str
 
     @property
     def pid(self) -> int:
@@ -87,17 +89,19 @@ class RunningKafka:
         return self.child.is_running
 
     def is_ready(self) -> bool:
-        return probe.kafka_is_ready(self.bootstrap)
+        return probe.kafka_is_ready(self.bootstrap, cluster=self.cluster)
 
     def wait_ready(self, timeout_seconds: float = 90.0, cancelled: threading.Event | None = None) -> None:
         self.child.await_ready(self.is_ready, timeout_seconds, cancelled)
 
     def stop(self, timeout_seconds: float = 30.0) -> None:
         self.child.stop(signal.SIGTERM, timeout_seconds)
+        ports.release(self.port, self.controller_port)
 
     def kill(self) -> None:
         """SIGKILL: what was acknowledged is in the operating system's hands and is read back at the next start."""
         self.child.kill()
+        ports.release(self.port, self.controller_port)
 
 
 def start_kafka(
@@ -124,7 +128,7 @@ def launch_kafka(
     chosen = {} if port and controller_port else ports.reserve(directory.ports, ["kafka", "kafka-controller"])
     broker = port or chosen["kafka"]
     controller = controller_port or chosen["kafka-controller"]
-    ports.insist(broker, controller)
+    ports.insist(directory.ports, broker, controller)
     properties = _write_properties(folder / "server.properties", data, broker, controller, settings or {})
     logging = folder / "log4j2.xml"
     logging.write_text(LOGGING.format(log=directory.log("kafka")))
@@ -145,7 +149,7 @@ def launch_kafka(
     if not data.exists():
         _format(folder, java, broker, controller, output)
     child = spawn("Kafka", [java[0], *HEAP, *java[1:], "kafka.Kafka", properties], log=output, environment=_environment())
-    return RunningKafka(child, f"{ports.HOST}:{broker}", broker)
+    return RunningKafka(child, f"{ports.HOST}:{broker}", broker, controller, _cluster(data))
 
 
 def _refuse_second(lock: Path) -> None:
@@ -174,6 +178,12 @@ def _format(folder: Path, java: list[str | Path], broker: int, controller: int, 
         raise StackError(f"Kafka's storage could not be formatted: {last_line(output)} ({output})")
     part.rename(folder / "data")
     properties.unlink()
+
+
+def _cluster(data: Path) -> str:
+    """The id it was formatted with, by which another broker that happens to answer on our port is told from ours."""
+    lines = (data / "meta.properties").read_text().splitlines()
+    return next((line.partition("=")[2] for line in lines if line.startswith("cluster.id=")), "")
 
 
 def _write_properties(file: Path, data: Path, broker: int, controller: int, settings: Mapping[str, str]) -> Path:

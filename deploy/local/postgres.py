@@ -66,10 +66,12 @@ class RunningPostgres:
     def stop(self, timeout_seconds: float = 15.0) -> None:
         """Fast shutdown: transactions are rolled back, everything committed is on disk."""
         self.child.stop(signal.SIGINT, timeout_seconds)
+        ports.release(self.port)
 
     def kill(self) -> None:
         """SIGKILL to the server; its own children notice and go within moments."""
         self.child.kill()
+        ports.release(self.port)
 
 
 def start_postgres(
@@ -93,7 +95,7 @@ def launch_postgres(directory: DataDirectory, *, port: int | None = None, settin
         _initialise(directory, wrapper)
     _clear_remains(data)
     chosen = port or ports.reserve(directory.ports, ["postgres"])["postgres"]
-    ports.insist(chosen)
+    ports.insist(directory.ports, chosen)
     options = [f"--{name}={value}" for name, value in (SETTINGS | dict(settings or {})).items()]
     child = spawn(
         "PostgreSQL",

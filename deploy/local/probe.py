@@ -15,11 +15,14 @@ from urllib.parse import urlsplit
 PATIENCE_SECONDS = 5.0
 
 
-def kafka_is_ready(bootstrap: str, timeout_seconds: float = PATIENCE_SECONDS) -> bool:
-    """The controller has let a broker in, and it knows where consumer groups are kept (the first answer creates that topic)."""
+def kafka_is_ready(bootstrap: str, timeout_seconds: float = PATIENCE_SECONDS, *, cluster: str | None = None) -> bool:
+    """The controller has let a broker in, and it knows where consumer groups are kept (the first answer creates that topic).
+
+    With `cluster`: it is also the cluster of this id.
+    """
     if not any(_listens(address) for address in bootstrap.split(",")):
         return False  # the client would log an error for what is only early
-    return _ask(_ask_kafka(bootstrap), timeout_seconds)
+    return _ask(_ask_kafka(bootstrap, cluster), timeout_seconds)
 
 
 def postgres_is_ready(dsn: str, timeout_seconds: float = PATIENCE_SECONDS) -> bool:
@@ -47,14 +50,14 @@ def _listens(address: str) -> bool:
         return False
 
 
-async def _ask_kafka(bootstrap: str) -> bool:
+async def _ask_kafka(bootstrap: str, wanted: str | None) -> bool:
     from aiokafka.admin import AIOKafkaAdminClient
 
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
     try:
         await admin.start()
         cluster = await admin.describe_cluster()
-        if not cluster["brokers"]:
+        if not cluster["brokers"] or wanted not in (None, cluster["cluster_id"]):
             return False
         await admin.find_coordinator("jalur-ready")
         return True

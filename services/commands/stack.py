@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import urlsplit
 
 import typer
@@ -24,9 +24,8 @@ from services.commands import NOT_READY, CommandError, DataDir
 
 if TYPE_CHECKING:  # imported when a command runs: another command must not wait for it
     from deploy.local.datadir import DataDirectory
-    from deploy.local.status import Status
+    from deploy.local.status import ServiceStatus, Status
 
-SERVICES = ("intake", "router", "notifier")
 UP_SECONDS = 120.0
 DOWN_SECONDS = 90.0
 INTERRUPTED = 130
@@ -108,6 +107,7 @@ def _run(directory: "DataDirectory", settable_clock: bool) -> int | None:
     from rich.console import Console
 
     from deploy.local.service import Service
+    from deploy.local.status import SERVICES
     from deploy.local.supervisor import Plan, Supervisor
     from shared.topics_admin import apply_topics
 
@@ -119,6 +119,9 @@ def _run(directory: "DataDirectory", settable_clock: bool) -> int | None:
         console.print(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/dim] [bold]{part:<9}[/bold] ", end="")
         console.print(news, style=colour, markup=False)
 
+    def prepare(bootstrap: str) -> None:
+        asyncio.run(apply_topics(bootstrap, namespace))
+
     _quiet_clients()
     plan = Plan(
         services=tuple(Service(name, (sys.executable, "-m", f"services.{name}")) for name in SERVICES),
@@ -126,16 +129,17 @@ def _run(directory: "DataDirectory", settable_clock: bool) -> int | None:
         kafka=os.environ.get("JALUR_KAFKA") or None,
         postgres=os.environ.get("JALUR_POSTGRES") or None,
         settable_clock=settable_clock,
-        prepare=lambda bootstrap: (asyncio.run(apply_topics(bootstrap, namespace)), None)[1],
+        prepare=prepare,
     )
     return Supervisor(directory, plan, say).run()
 
 
 def _detach(directory: "DataDirectory", settable_clock: bool) -> None:
     """The same command in a session of its own; returns when it has told that all is ready."""
-    from deploy.local import state
+    from deploy.local import status as stack_status
     from deploy.local.processes import last_line, open_log
 
+    _quiet_clients()
     with directory.locked():
         pass  # two lines of a log would be mixed up otherwise
     log = directory.log("stack")
@@ -148,16 +152,31 @@ def _detach(directory: "DataDirectory", settable_clock: bool) -> None:
             stderr=output,
             start_new_session=True,
         )
-    deadline = time.monotonic() + UP_SECONDS
-    while time.monotonic() < deadline:
-        if child.poll() is not None:
-            raise CommandError(last_line(log).removeprefix("error: "))
-        known = state.read(directory.state)
-        if known and known.supervisor.pid == child.pid and known.was_ready:
+    try:
+        if _becomes_ready(directory, child):
             typer.echo(f"ready (pid {child.pid}, data in {directory.path}); stop with: jalur down --data-dir {directory.path}")
             return
+    except KeyboardInterrupt:
+        child.terminate()
+        child.wait(DOWN_SECONDS)
+        raise
+    if child.poll() is not None:
+        raise CommandError(last_line(log).removeprefix("error: "))
+    missing = " ".join(name for name, part in stack_status.ask(directory, os.environ).items() if not cast("ServiceStatus", part)["ready"])
+    raise CommandError(f"not ready after {UP_SECONDS:.0f} s: {missing}; left running, see {log} and jalur status", NOT_READY)
+
+
+def _becomes_ready(directory: "DataDirectory", child: subprocess.Popen[bytes]) -> bool:
+    """False when it ended, or time is up."""
+    from deploy.local import state
+
+    deadline = time.monotonic() + UP_SECONDS
+    while child.poll() is None and time.monotonic() < deadline:
+        known = state.read(directory.state)
+        if known and known.supervisor.pid == child.pid and known.was_ready:
+            return True
         time.sleep(0.1)
-    raise CommandError(f"not ready after {UP_SECONDS:.0f} s, left running: jalur status, jalur down, {log}", NOT_READY)
+    return False
 
 
 def _show(found: "Status") -> None:

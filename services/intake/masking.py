@@ -12,7 +12,7 @@ from services.intake.masking_numbers import numbers
 from services.intake.masking_rules import PLATE_END, SPELLED_AT, Span, blanked, emails, passports, plates, shielded
 from services.intake.masking_view import positions, view
 
-# Characters above which the caller moves `mask` off the event loop: some 2 ms of work where much is found.
+# Characters above which the caller moves `mask` off the event loop: 0.5 ms of work at this length, 10 ms for a text made to be slow.
 LONG_TEXT = 2_000
 
 _TOKENS = {

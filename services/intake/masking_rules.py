@@ -209,5 +209,7 @@ def plates(seen: str) -> Iterator[Span]:
         named = cue is not None and cue[0] == "plate"
         whole = region.group() + end.group()
         alone = whole.isupper() and digits >= 3 and " " in whole and len(letters) >= 2
-        if named or (alone and not _NOT_BEFORE_A_PLATE.search(seen, max(0, region.start() - 12), region.start())):
+        # A room may have three digits, not four.
+        room = digits < 4 and _NOT_BEFORE_A_PLATE.search(seen, max(0, region.start() - 12), region.start())
+        if named or (alone and not room):
             yield Span(region.start(), end.end(), "plate")

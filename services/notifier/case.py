@@ -71,12 +71,16 @@ class Parked:
 
 @dataclass(slots=True)
 class Part:
-    """What a decision made of one part: `routed`, `held`, `transferred`, or `proposed` (a transfer that waits for a yes)."""
+    """What a decision made of one part: `routed`, `held`, `transferred`, or `proposed` (a transfer that waits for a yes).
+
+    `destinations` are those of the whole decision, this part's among them.
+    """
 
     decision: int
     part: int
     outcome: str
     at: datetime
+    destinations: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -130,10 +134,10 @@ class Case:
 
     def derived_state(self) -> CaseState:
         """From what is known, not from the order in which it became known."""
-        if self.ended_state is not None:
-            return self.ended_state
         if self.is_final:
             return "history"
+        if self.ended_state is not None:
+            return self.ended_state
         states = {item.state for item in self.assignments if item.state not in ("replaced", "returned")}
         if states:
             if states <= {"answered", "closed"}:

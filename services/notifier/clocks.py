@@ -33,11 +33,13 @@ class Clockwork:
         case.is_changed = True
 
     def restart(self, case: Case, clock: Clock, at: datetime) -> None:
-        """The start became known better, before anything fired."""
+        """The start became known better, before anything fired. A stopped clock stays stopped."""
         zone = self.directory.zone(None, case.province)
         clock.zone, clock.started_at = zone.key, at
         clock.due_at = self.calendar.due_at(self._within(at), self.policies.policy(clock.code).working_days, zone)
-        self._set_next(clock, self.policies.policy(clock.code))
+        if clock.state == "running":
+            self._set_next(clock, self.policies.policy(clock.code))
+        case.is_changed = True
 
     def _within(self, at: datetime) -> datetime:
         """A start before the calendar begins is long overdue whichever day it was."""

@@ -4,14 +4,16 @@ In whatever order the facts arrive, the case ends the same: its state is derived
 its own instant, not from when it was read.
 """
 
+import re
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from services.notifier.case import CASE, Assignment, Case, Parked, Part
 from services.notifier.clocks import Clockwork, follow_up
 from services.notifier.policy import FIRST_FOLLOW_UP, VERIFICATION
 from shared.events import (
     AnswerStatus,
+    AssignmentState,
     CaseState,
     CaseUpdate,
     ComplaintChanged,
@@ -23,10 +25,11 @@ from shared.events import (
 
 Outcome = Literal["applied", "parked"]
 Decided = ComplaintRouted | ComplaintHeld | ComplaintTransferred
+_CODE = re.compile(r"[a-z][a-z_]{0,39}")
 _ENDS: dict[str, CaseState] = {"withdrawn": "withdrawn", "closed": "closed", "archived": "closed"}
 
 
-def open_case(case: Case, report: ComplaintReceived | Decided, clockwork: Clockwork) -> None:
+def open_case(case: Case, report: ComplaintReceived | Decided, clockwork: Clockwork, now: datetime) -> None:
     """Take over the report's facts where they are not known yet, and start the clock that runs from receipt."""
     is_complete = report.title is not None or report.source is not None
     if case.is_complete or (case.is_opened and not is_complete):
@@ -40,24 +43,26 @@ def open_case(case: Case, report: ComplaintReceived | Decided, clockwork: Clockw
     case.is_final = report.is_final
     if report.is_final:
         case.first_outcome = "history"
-    if was_opened:
-        for clock in case.clocks:
-            if clock.subject == CASE and clock.stopped_at is None and not clock.fired:
-                clockwork.restart(case, clock, report.reported_at)
-    elif not report.is_final:
+    for clock in case.clocks:
+        if clock.subject == CASE and not clock.fired:
+            clockwork.restart(case, clock, report.reported_at)
+    if report.is_final:
+        _stop_all(case, report.reported_at, now, clockwork)
+    elif not was_opened:
         clockwork.start(case, VERIFICATION, report.reported_at)
-    case.note(report.accepted_at, "received" if not report.is_final else "received as history", f"source:{report.source}")
+    by = f"source:{report.source}" if report.source is not None else None
+    case.note(report.accepted_at, "received" if not report.is_final else "received as history", by)
 
 
 def apply_decided(case: Case, part: Decided, clockwork: Clockwork, now: datetime) -> None:
     """One part of a decision; a part that is known already is a repeat."""
-    open_case(case, part, clockwork)
+    open_case(case, part, clockwork, now)
     if any((known.decision, known.part) == (part.decision, part.part) for known in case.parts):
         return
     case.class_ = part.class_ or case.class_
     outcome = _outcome(part)
-    case.parts.append(Part(part.decision, part.part, outcome, part.decided_at))
-    if (part.decision, part.part) == (0, 0):
+    case.parts.append(Part(part.decision, part.part, outcome, part.decided_at, tuple(item.destination for item in part.parts)))
+    if (part.decision, part.part) == (0, 0) and not case.is_final:
         case.first_outcome = "transferred" if outcome == "proposed" else outcome
     case.is_oversight = case.is_oversight or part.is_oversight
     if isinstance(part, ComplaintRouted):
@@ -109,16 +114,14 @@ def apply_change(case: Case, change: ComplaintChanged, clockwork: Clockwork, now
 
 
 def _end(case: Case, state: CaseState, at: datetime, by: str, clockwork: Clockwork, now: datetime) -> None:
-    """The earliest ending counts, whichever is read first."""
-    if case.is_final:
-        return
-    if case.ended_at is not None and (case.ended_at, case.ended_state or "") <= (at, state):
+    """The earliest ending counts, whichever is read first; what a unit said after it was said too late."""
+    if case.ended_at is not None and (case.ended_at, case.ended_state or "", case.ended_by or "") <= (at, state, by):
         return
     case.ended_at, case.ended_state, case.ended_by = at, state, by
+    case.answers = [answer for answer in case.answers if _answered_at(answer) <= at]
     _stop_all(case, at, now, clockwork)
     for assignment in case.assignments:
-        if assignment.state != "closed":
-            _close(case, assignment, at, now)
+        _close(case, assignment, at, now)
 
 
 def _stop_all(case: Case, at: datetime, now: datetime, clockwork: Clockwork) -> None:
@@ -127,25 +130,29 @@ def _stop_all(case: Case, at: datetime, now: datetime, clockwork: Clockwork) -> 
 
 
 def _close(case: Case, assignment: Assignment, at: datetime, now: datetime) -> None:
-    """The unit did not end it itself, so it is told."""
+    """The unit did not end it itself, so it is told, once."""
+    was_closed = assignment.state == "closed"
     assignment.state, assignment.since = "closed", max(at, assignment.assigned_at)
-    follow_up(case, "closed", now, assignment=assignment, to=("unit",), why=f"the case ended: {case.ended_state}")
+    if not was_closed:
+        follow_up(case, "closed", now, assignment=assignment, to=("unit",), why=f"the case ended: {case.ended_state}")
 
 
 def apply_update(case: Case, update: CaseUpdate, counts_at: datetime, clockwork: Clockwork, now: datetime) -> Outcome:
-    """What a unit said of its assignment, counted from the broker's append time."""
+    """What a unit said of its assignment, counted from the broker's append time. Of two that say the same the earlier counts."""
     assignment = owned_assignment(case, update)
     if assignment is None or refusal_of(case, update, counts_at) is not None:
         return "parked"
     by = f"unit:{update.unit}"
     case.note(counts_at, f"{update.status.replace('_', ' ')} by {update.unit}", by)
-    if update.status == "accepted" and assignment.state == "assigned":
-        assignment.state, assignment.since = "accepted", counts_at
+    if update.status == "accepted":
+        _move(assignment, "accepted", counts_at, before=("assigned",))
     if update.status == "answered":
-        if assignment.state in ("assigned", "accepted"):
-            assignment.state, assignment.since = "answered", counts_at
-        answer = AnswerStatus(unit=update.unit, at=counts_at, outcome=update.outcome)
+        _move(assignment, "answered", counts_at, before=("assigned", "accepted"))
+        # An outcome is a code. Anything else is free text that nobody masked, and it stays in the unit's own topic.
+        outcome = update.outcome if update.outcome and _CODE.fullmatch(update.outcome) else None
+        answer = AnswerStatus(unit=update.unit, at=counts_at, outcome=outcome)
         case.answers.append(answer.model_dump(mode="json"))
+        case.answers.sort(key=lambda item: (_answered_at(item), item["unit"], item["outcome"] or ""))
     if update.status in ("answered", "followed_up"):
         for clock in case.clocks:
             if clock.subject == str(assignment.id) and clock.code == FIRST_FOLLOW_UP:
@@ -153,12 +160,27 @@ def apply_update(case: Case, update: CaseUpdate, counts_at: datetime, clockwork:
     return "applied"
 
 
+def _move(assignment: Assignment, state: AssignmentState, at: datetime, *, before: tuple[AssignmentState, ...]) -> None:
+    if assignment.state in before or (assignment.state == state and at < assignment.since):
+        assignment.state, assignment.since = state, at
+
+
+def _answered_at(answer: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(answer["at"])
+
+
 def owned_assignment(case: Case, update: CaseUpdate) -> Assignment | None:
     """The assignment an update speaks of, if it is the unit's; a unit with a single one need not name it."""
     own = [item for item in case.assignments if item.unit == update.unit]
     if update.assignment_id is None:
-        return own[0] if len(own) == 1 else None
+        return own[0] if len(own) == 1 and not _has_several(case, update.unit) else None
     return next((item for item in own if item.id == update.assignment_id), None)
+
+
+def _has_several(case: Case, unit: str) -> bool:
+    """Also where only one of a decision's parts has been read yet: each says where the others go."""
+    given = {part.decision: part.destinations.count(unit) for part in case.parts}
+    return sum(given.values()) > 1 or sum(item.unit == unit for item in case.assignments) > 1
 
 
 def refusal_of(case: Case, update: CaseUpdate, counts_at: datetime) -> str | None:
@@ -166,7 +188,7 @@ def refusal_of(case: Case, update: CaseUpdate, counts_at: datetime) -> str | Non
     if not case.is_opened:
         return "no complaint of this id is known"
     if owned_assignment(case, update) is None:
-        if update.assignment_id is None and sum(item.unit == update.unit for item in case.assignments) > 1:
+        if update.assignment_id is None and _has_several(case, update.unit):
             return f"{update.unit} has several assignments of this complaint; name one in assignment_id"
         return f"{update.unit} has no such assignment of this complaint"
     if update.status not in ("accepted", "followed_up", "answered"):

@@ -103,7 +103,7 @@ class Notifier:
             for _record, payload in batch:
                 case = cases[payload.complaint_id]
                 if isinstance(payload, ComplaintReceived):
-                    domain.open_case(case, payload, self._clockwork)
+                    domain.open_case(case, payload, self._clockwork, now)
                 elif isinstance(payload, ComplaintRouted | ComplaintHeld | ComplaintTransferred):
                     domain.apply_decided(case, payload, self._clockwork, now)
                 elif isinstance(payload, CaseUpdate):

@@ -59,7 +59,9 @@ async def _load(connection: Connection, ids: list[UUID]) -> dict[UUID, Case]:
     for row in await connection.fetch(f"SELECT {_CASE_COLUMNS} FROM cases WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE", ids):  # noqa: S608
         fields = dict(row)
         fields["class_"] = fields.pop("class")
-        fields["parts"] = [Part(item[0], item[1], item[2], datetime.fromisoformat(item[3])) for item in from_json(fields["parts"])]
+        fields["parts"] = [
+            Part(item[0], item[1], item[2], datetime.fromisoformat(item[3]), tuple(item[4])) for item in from_json(fields["parts"])
+        ]
         fields["answers"] = from_json(fields["answers"])
         cases[row["id"]] = Case(**fields)
     known = [case.id for case in cases.values() if case.is_opened]
@@ -146,7 +148,7 @@ async def save_cases(connection: Connection, cases: Sequence[Case]) -> None:
 
 
 def _case_row(case: Case) -> tuple[object, ...]:
-    parts = to_json([[item.decision, item.part, item.outcome, item.at] for item in case.parts]).decode()
+    parts = to_json([[item.decision, item.part, item.outcome, item.at, item.destinations] for item in case.parts]).decode()
     return (
         case.id,
         case.is_opened,

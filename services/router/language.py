@@ -156,7 +156,7 @@ def _parts(chunk: str) -> list[str]:
     if "-" not in chunk:
         return parts
     if len(parts[0]) == 1 or parts[0] in _JOINED_PREFIXES:  # "e-ktp", "ber-bulan"
-        return ["".join(parts[:2]), *parts[2:]]
+        parts[:2] = ["".join(parts[:2])]
     if len(parts) == 2 and parts[0].endswith(parts[1]):  # "berbulan-bulan"
         return parts[:1]
     return parts
