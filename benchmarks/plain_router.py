@@ -60,7 +60,7 @@ async def run(bootstrap: str, namespace: str, count: int) -> float:
                     decision.to_json(),
                     None,
                 )
-                for message in events_of(row, topics):
+                for message in events_of(row, topics, decision):
                     sent.append(await producer.send(message.topic, message.value, key=message.key, headers=list(message.headers)))
                 done += 1
         await asyncio.gather(*sent)

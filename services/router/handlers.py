@@ -103,7 +103,10 @@ class Router:
                     )
                 )
             logged = await store.record_decisions(connection, rows)
-        messages = [message for causing_id in first for message in events_of(logged[causing_id], self._topics)]
+        messages = []
+        for row in rows:
+            said = logged[row.causing_id]
+            messages += events_of(said, self._topics, first[row.causing_id][1].decision if said is row else None)
         await self._publisher.send_surely(messages)
         for row in rows:
             self._count(row, logged[row.causing_id], first[row.causing_id][1])

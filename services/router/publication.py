@@ -27,9 +27,9 @@ class LoggedDecision:
     traceparent: str | None
 
 
-def events_of(row: LoggedDecision, topics: Topics) -> list[Message]:
-    """One message a part, to where the part goes. A finished report has no parts."""
-    decision = Decision.from_json(row.taken)
+def events_of(row: LoggedDecision, topics: Topics, decision: Decision | None = None) -> list[Message]:
+    """One message a part, to where the part goes. A finished report has no parts. `decision` spares reading the row's own."""
+    decision = decision or Decision.from_json(row.taken)
     if not decision.parts:
         return []
     report: dict[str, Any] = from_json(row.report)
