@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from services.commands import FAILED, dead, intake, keys, resume, stack, tail, topics
+from services.commands import FAILED, dead, demo, intake, keys, resume, stack, tail, topics
 from shared.errors import JalurError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(stack.app)
+app.add_typer(demo.app)
 app.add_typer(intake.app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(keys.app, name="keys")

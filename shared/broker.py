@@ -26,14 +26,13 @@ from shared.errors import BreakerOpen, Dead, DeadLetterLimit, TryAgain
 from shared.logs import get_logger
 from shared.metrics import ConsumerMetrics
 from shared.postgres import AWAY, Pool
-from shared.publisher import Publisher, connection_options
+from shared.publisher import REFUSED_FOR_GOOD, Publisher, connection_options
 from shared.settings import Settings
 
 _log = get_logger()
 Read = TypeVar("Read")
 _YIELD_EVERY = 50
 _COMES_AGAIN: tuple[type[BaseException], ...] = (*AWAY, KafkaError, TryAgain)
-_NOT_A_BUG: tuple[type[BaseException], ...] = (*_COMES_AGAIN, BreakerOpen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +115,7 @@ class BatchConsumer(Generic[Read]):
         self.subscription = subscription
         self.breaker = Breaker(pool, subscription.purpose, metrics)
         self.applied: dict[TopicPartition, int] = {}
+        self.handed_out: dict[TopicPartition, int] = {}  # by the reader, applied or not
         self._dead_letters = dead_letters
         self._publisher = publisher
         self._metrics = metrics
@@ -127,6 +127,7 @@ class BatchConsumer(Generic[Read]):
             servers,
             client_id=f"jalur-{settings.service}",
             allow_auto_create_topics=False,
+            consumer_only=True,  # a producer of its own would be left open at each start that fails
             logger=None,
             metadata_max_age_ms=10_000,
             graceful_timeout=15.0,
@@ -153,6 +154,7 @@ class BatchConsumer(Generic[Read]):
 
     async def _parse(self, batch: tuple["ConsumerRecord[bytes | None, bytes | None]", ...]) -> _RawBatch:
         assert self._subscriber.consumer is not None
+        self.handed_out |= {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
         return _RawBatch(batch, self._subscriber.consumer)
 
     @property
@@ -196,9 +198,7 @@ class BatchConsumer(Generic[Read]):
             self._failures += 1
             self._metrics.given_back.inc()
             _log.warning("A batch is given back and comes again", records=len(records), error=type(error).__name__, detail=_detail(error))
-            await asyncio.sleep(min(0.1 * 2**self._failures, 5.0))
-            raise
-        except BreakerOpen:
+            await asyncio.sleep(min(0.1 * 2 ** min(self._failures, 10), 5.0))
             raise
         self._failures = 0
         self._metrics.batch_seconds.observe(time.monotonic() - started)
@@ -210,6 +210,7 @@ class BatchConsumer(Generic[Read]):
         readable: list[tuple[Record, Read]] = []
         dead: list[tuple[Record, Dead]] = []
         bad = 0
+        came = sum(record.topic not in self.subscription.uncounted_topics for record in records)
         for number, record in enumerate(records):
             if number % _YIELD_EVERY == _YIELD_EVERY - 1:
                 await asyncio.sleep(0)  # heartbeats go on between chunks
@@ -230,37 +231,42 @@ class BatchConsumer(Generic[Read]):
             else:
                 readable.append((record, read))
                 bad += self._counts(record) if self.subscription.is_bad(read) else 0
-        await self._check_breaker(len(records), bad)
+        await self._check_breaker(came, bad)
         if dead:
             await self._keep_dead(dead)
         if readable:
             try:
                 await self.subscription.apply(readable)
-            except _NOT_A_BUG:
-                raise
             except Exception as error:
+                if not _is_bug(error):
+                    raise
                 _log.error("A batch failed because of a bug; its records are applied one by one", exc_info=error)
-                bad += await self._take_one_by_one(readable, len(records), bad)
-        self._limit.record(time.monotonic(), len(records), bad)
+                bad += await self._take_one_by_one(readable, came, bad)
+        self._limit.record(time.monotonic(), came, bad)
 
     async def _take_one_by_one(self, readable: list[tuple[Record, Read]], came: int, bad: int) -> int:
         found = 0
         for record, read in readable:
-            try:
-                await self.subscription.apply([(record, read)])
-            except _NOT_A_BUG:
-                raise
-            except Exception as error:
-                self._metrics.bugs.inc()
-                found += self._counts(record)
-                await self._check_breaker(came, bad + found)
-                _log.error("A record's effect failed because of a bug", topic=record.topic, offset=record.offset, exc_info=error)
-                instead = self.subscription.on_bug(record)
-                if instead is None:
-                    await self._keep_dead([(record, Dead("bug", type(error).__name__))])
-                else:
-                    await self.subscription.apply([(record, instead)])
+            if (error := await self._bug_of(record, read)) is None:
+                continue
+            found += self._counts(record)
+            await self._check_breaker(came, bad + found)
+            instead = self.subscription.on_bug(record)
+            if instead is None or await self._bug_of(record, instead) is not None:
+                await self._keep_dead([(record, Dead("bug", type(error).__name__))])
         return found
+
+    async def _bug_of(self, record: Record, read: Read) -> Exception | None:
+        """Apply one record alone; returns the unknown exception that its effect raised."""
+        try:
+            await self.subscription.apply([(record, read)])
+        except Exception as error:
+            if not _is_bug(error):
+                raise
+            self._metrics.bugs.inc()
+            _log.error("A record's effect failed because of a bug", topic=record.topic, offset=record.offset, exc_info=error)
+            return error
+        return None
 
     def _counts(self, record: Record) -> int:
         return int(record.topic not in self.subscription.uncounted_topics and record.timestamp_ms > self._limit.forgiven_until_ms)
@@ -275,14 +281,13 @@ class BatchConsumer(Generic[Read]):
         await self._publisher.send_surely([dead_letter(self._dead_letters, record, error) for record, error in dead])
         for record, error in dead:
             self._metrics.dead.labels(error.reason).inc()
-            _log.error(
-                "A record was kept as a dead letter",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                reason=error.reason,
-                detail=error.detail,
-            )
+            at = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            _log.error("A record was kept as a dead letter", **at, reason=error.reason, detail=error.detail)
+
+
+def _is_bug(error: Exception) -> bool:
+    """Whatever is not infrastructure's fault, and what Kafka will refuse however often it is sent."""
+    return isinstance(error, REFUSED_FOR_GOOD) or not isinstance(error, (*_COMES_AGAIN, BreakerOpen))
 
 
 async def _raw(_message: Any) -> bytes:

@@ -6,7 +6,7 @@ The error never quotes input: a dead letter's headers are shown to operators.
 from datetime import UTC, datetime
 from typing import Protocol
 
-from shared.envelope import Message
+from shared.envelope import Message, complaint_of
 from shared.errors import Dead
 
 
@@ -25,17 +25,29 @@ class _Origin(Protocol):
     def raw_headers(self) -> tuple[tuple[str, bytes | None], ...]: ...
 
 
+# With the headers added here, anything larger would be refused by a broker with the usual limit of 1 MiB, again and again.
+_MOST_BYTES = 1_000_000
+_TOO_LARGE = "; too large to keep, it lies at its origin"
+
+
 def dead_letter(topic: str, record: _Origin, error: Dead, failed_at: datetime | None = None) -> Message:
-    """The original key, value and headers as bytes, plus the `x-` headers. A record that was dead before keeps its first origin."""
+    """The original key, value and headers as bytes, plus the `x-` headers; those that a record had from elsewhere are left out.
+
+    Of a record too large to keep only the `x-` headers remain, and its key where it is a complaint's.
+    """
     kept = tuple((name, value) for name, value in record.raw_headers if name not in OUR_HEADERS)
+    size = len(record.key or b"") + len(record.value or b"") + sum(len(name.encode()) + len(value or b"") + 10 for name, value in kept)
+    is_too_large = size > _MOST_BYTES
     about = (
         ("x-dlq-reason", error.reason.encode()),
-        ("x-dlq-error", error.detail.encode()),
+        ("x-dlq-error", (error.detail + _TOO_LARGE if is_too_large else error.detail).encode()),
         ("x-origin-topic", record.topic.encode()),
         ("x-origin-partition", str(record.partition).encode()),
         ("x-origin-offset", str(record.offset).encode()),
         ("x-failed-at", (failed_at or datetime.now(UTC)).isoformat().encode()),
     )
+    if is_too_large:
+        return Message(topic, record.key if complaint_of(record.key) else None, None, about)
     return Message(topic, record.key, record.value, (*kept, *about))
 
 

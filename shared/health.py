@@ -1,12 +1,13 @@
 """Is a consumer getting on? Asks Kafka for the ends each second; lag and readiness come of it. Moves no position."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, UnknownTopicOrPartitionError
 
 from shared.broker import BatchConsumer
 from shared.metrics import ConsumerMetrics
@@ -17,12 +18,16 @@ from shared.settings import Settings
 from shared.web import Readiness
 
 _STUCK_SECONDS = 30.0
+_ANSWERS_WITHIN_SECONDS = 5.0
+
+# What a question to Kafka raises where no answer comes.
+UNANSWERED: tuple[type[BaseException], ...] = (KafkaError, ConsumerStoppedError, TimeoutError, OSError)
 
 
 class Ends:
     """The end offsets of partitions, by a client of its own: behind a long poll on the same connection they take half a second."""
 
-    def __init__(self, settings: Settings, timeout: float = 5.0) -> None:
+    def __init__(self, settings: Settings, timeout: float = _ANSWERS_WITHIN_SECONDS) -> None:
         self._settings = settings
         self._timeout = timeout
         self._client: AIOKafkaConsumer | None = None
@@ -50,17 +55,15 @@ class Ends:
             client = await self._connected()
             return await client.end_offsets(list(partitions))  # type: ignore[no-any-return]
 
-    async def beginnings(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        async with asyncio.timeout(self._timeout):
-            client = await self._connected()
-            return await client.beginning_offsets(list(partitions))  # type: ignore[no-any-return]
-
     async def partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """Every partition of the topics as the cluster has them now; a topic that does not exist has none."""
+        """Every partition of the topics as the cluster has them now. Raises `KafkaError` naming a topic that it does not have."""
         async with asyncio.timeout(self._timeout):
             client = await self._connected()
             metadata = await client._client.fetch_all_metadata()
-            return [TopicPartition(topic, number) for topic in topics for number in sorted(metadata.partitions_for_topic(topic) or ())]
+            found = {topic: metadata.partitions_for_topic(topic) for topic in topics}
+        if missing := [topic for topic, numbers in found.items() if not numbers]:
+            raise UnknownTopicOrPartitionError(f"the cluster does not have the topic {missing[0]}")
+        return [TopicPartition(topic, number) for topic, numbers in found.items() for number in sorted(numbers)]
 
     async def stop(self) -> None:
         client, self._client = self._client, None
@@ -86,24 +89,43 @@ class Progress:
         """Ask Kafka and look; False where it does not answer."""
         try:
             found = await ends.read(self.assigned())
-        except (KafkaError, TimeoutError, OSError):
+            self.look(found, await self.positions(found), asyncio.get_running_loop().time())
+        except UNANSWERED:
             return False
-        await self.look(found, asyncio.get_running_loop().time())
         return True
 
-    async def look(self, ends: dict[TopicPartition, int], now: float) -> None:
+    async def positions(
+        self, ends: Mapping[TopicPartition, int], stored: Mapping[TopicPartition, int] = MappingProxyType({})
+    ) -> dict[TopicPartition, int]:
+        """How far each partition is applied, here or by whoever had it before; sometimes less than is true, never more.
+
+        `stored`: positions written down with their effects. What is committed is durable too, and knows of dead letters.
+        """
+        found = {item: max(self._consumer.applied.get(item, 0), stored.get(item, 0)) for item in ends}
+        reader = self._consumer.consumer
+        behind = [item for item in ends if found[item] < ends[item]]
+        if reader is None or not behind:
+            return found
+        async with asyncio.timeout(_ANSWERS_WITHIN_SECONDS):
+            for item, committed in zip(behind, await asyncio.gather(*(reader.committed(item) for item in behind)), strict=True):
+                found[item] = max(found[item], committed or 0)
+            for item in behind:
+                if found[item] < ends[item] and item in reader.assignment():
+                    position = await reader.position(item)
+                    # All that was ever handed out is applied, and yet the reader stands further on: over the marks that end a
+                    # transaction, or what retention took away. No reader is given those.
+                    if self._consumer.handed_out.get(item, 0) <= found[item]:
+                        found[item] = max(found[item], position)
+        return found
+
+    def look(self, ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, int], now: float) -> None:
         """`now` is a monotonic clock's seconds. A partition with records left whose position has not moved for 30 s is stuck."""
         lags: dict[str, int] = {}
         self.stuck = None
-        assigned = self.assigned()
-        self._moved_at = {partition: seen for partition, seen in self._moved_at.items() if partition in assigned}
-        for partition in assigned:
-            if partition not in ends:
-                continue
-            position = await self._position(partition)
-            if position is None:
-                continue
-            lag = max(0, ends[partition] - position)
+        self._moved_at = {partition: seen for partition, seen in self._moved_at.items() if partition in ends}
+        for partition, end in ends.items():
+            position = positions[partition]
+            lag = max(0, end - position)
             lags[partition.topic] = lags.get(partition.topic, 0) + lag
             seen = self._moved_at.get(partition)
             if seen is None or seen[0] != position or lag == 0:
@@ -112,16 +134,6 @@ class Progress:
                 self.stuck = f"{partition.topic}-{partition.partition} has {lag} records left and has not moved for {now - seen[1]:.0f} s"
         for topic, lag in lags.items():
             self._metrics.lag.labels(topic).set(lag)
-
-    async def _position(self, partition: TopicPartition) -> int | None:
-        applied = self._consumer.applied.get(partition)
-        if applied is not None:
-            return applied
-        consumer = self._consumer.consumer
-        if consumer is None:
-            return None
-        committed = await consumer.committed(partition)
-        return committed if committed is not None else 0
 
 
 async def consumer_readiness(state: Any, prepared: Prepared) -> Readiness:

@@ -21,6 +21,7 @@ _log = get_logger()
 _RELAY_LOCK = 0x6F757462
 _ROUND = 1000
 _TICK_SECONDS = 0.1
+_GATHER_SECONDS = 0.01  # a round of many costs little more than a round of one
 _PAUSE_SECONDS = 2.0
 
 
@@ -37,9 +38,14 @@ async def add_to_outbox(connection: Connection, messages: Sequence[Message]) -> 
         """,
         [message.topic for message in messages],
         [message.key for message in messages],
-        [json.dumps([[name, (value or b"").decode()] for name, value in message.headers], separators=(",", ":")) for message in messages],
+        [encode_headers(message) for message in messages],
         [message.value for message in messages],
     )
+
+
+def encode_headers(message: Message) -> str:
+    """As the outbox keeps them."""
+    return json.dumps([[name, (value or b"").decode()] for name, value in message.headers], separators=(",", ":"))
 
 
 class Relay:
@@ -95,6 +101,7 @@ class Relay:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(_TICK_SECONDS):
                             await self._wake.wait()
+                            await asyncio.sleep(_GATHER_SECONDS)
         finally:
             self._metrics.is_active.set(0)
             with suppress(*AWAY):

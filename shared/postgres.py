@@ -36,6 +36,15 @@ AWAY: tuple[type[BaseException], ...] = (
 # asyncpg raises PostgresIOError's children (58030) for a failing disk under this class.
 AWAY = (*AWAY, asyncpg.PostgresSystemError, asyncpg.PostgresIOError)
 
+# Those of them after which nobody knows whether a COMMIT under way took place.
+IN_DOUBT: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+
 _MIGRATION_LOCK = 0x6A616C7572
 
 

@@ -73,6 +73,7 @@ def serve(app: Any, settings: Settings) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         timeout_graceful_shutdown=10,
         loop="uvloop",

@@ -4,13 +4,14 @@ They are written for this purpose: no person, number or address in them belongs 
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import BinaryIO
 
 from openpyxl import Workbook
 from openpyxl.styles import Font
 
+_WIB = timezone(timedelta(hours=7))
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des")
 _MINISTRY = "Kementerian Hukum dan Hak Asasi Manusia"
 _HEADERS = (
@@ -221,10 +222,12 @@ _RECEIVED_LATER = _Row(
 
 
 def write_sample_export(target: Path | BinaryIO, exported_at: datetime, *, day: date | None = None, newer: bool = False) -> None:
-    """An export made at an instant (its own wall clock is shown, as WIB), its reports dated before `day`, by default the day of the export.
+    """An export made at an instant (without a zone: WIB), its reports dated before `day`, by default the day of the export.
 
     With `newer`, and the same `day`, as the panel would write it later: one report closed, one edited, one more received.
     """
+    if exported_at.tzinfo is not None:
+        exported_at = exported_at.astimezone(_WIB)
     workbook = Workbook()
     sheet = workbook.active
     assert sheet is not None

@@ -1,5 +1,6 @@
 """What an event says, in one line for a person. Pure; a complaint's title and text are never part of a line."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,14 +13,30 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _REASONS = 3
 
 
+def parts_of(topic: str, namespace: str) -> tuple[str, str]:
+    """(name without namespace and unit, whose it is): `t.complaints.routed.imigrasi` → `complaints.routed`, `imigrasi`."""
+    name = topic.removeprefix(f"{namespace}.") if namespace else topic
+    entity, fact, *unit = name.split(".")
+    return f"{entity}.{fact}", unit[0] if unit else fact
+
+
+def payload_of(value: bytes | None) -> dict[str, Any] | None:
+    """None for what is no JSON object: a topic shows what lies in it."""
+    try:
+        found = json.loads(value or b"")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def instant(written: str) -> datetime:
     return datetime.fromisoformat(written)
 
 
 def local(at: datetime, zone: ZoneInfo) -> str:
-    """As the clerk's wall clock shows it: `Fri 27 Nov 2026 16:30 WITA`."""
+    """As the clerk's wall clock shows it: `Fri 27 Nov 16:30 WITA`."""
     there = at.astimezone(zone)
-    return f"{_DAYS[there.weekday()]} {there:%-d %b %Y %H:%M} {there.tzname()}"
+    return f"{_DAYS[there.weekday()]} {there:%-d %b %H:%M} {there.tzname()}"
 
 
 def zone_of(payload: Mapping[str, Any], directory: UnitDirectory) -> ZoneInfo:

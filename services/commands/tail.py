@@ -13,9 +13,9 @@ from services.commands.connect import USAGE, find_stack, run
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
+    from rich.console import Console
 
     from shared.settings import Settings
-    from shared.topics import Topics
 
 app = typer.Typer()
 _COLOURS = {"routed": "green", "triage": "yellow", "transferred": "magenta", "reminder": "cyan", "due": "yellow", "overdue": "red"}
@@ -58,9 +58,7 @@ async def _follow(settings: "Settings", names: list[str], *, from_start: bool, s
     from rich.console import Console
 
     from services.commands.listen import listening
-    from shared.topics import Topics
 
-    topics = Topics(settings.namespace)
     console = Console(highlight=False, soft_wrap=True)
     async with listening(settings, names, from_start=from_start) as consumer:
         typer.echo(f"following {len(names)} topics of {settings.kafka}; Ctrl-C ends", err=True)
@@ -71,23 +69,14 @@ async def _follow(settings: "Settings", names: list[str], *, from_start: bool, s
                 if as_json:
                     typer.echo(json.dumps(_as_json(record, show_text), ensure_ascii=False))
                 else:
-                    _print(console, record, topics, show_text)
-
-
-def _payload(record: "ConsumerRecord[bytes, bytes]") -> dict[str, Any] | None:
-    """None for what is no JSON object: a topic shows what lies in it."""
-    try:
-        value = json.loads(record.value or b"")
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+                    _print(console, record, settings.namespace, show_text)
 
 
 def _as_json(record: "ConsumerRecord[bytes, bytes]", show_text: bool) -> dict[str, Any]:
-    from services.commands.lines import without_text
+    from services.commands.lines import payload_of, without_text
     from shared.envelope import clean_headers, read_envelope
 
-    payload = _payload(record)
+    payload = payload_of(record.value)
     envelope = read_envelope(clean_headers(record.headers))
     return {
         "topic": record.topic,
@@ -100,16 +89,16 @@ def _as_json(record: "ConsumerRecord[bytes, bytes]", show_text: bool) -> dict[st
     }
 
 
-def _print(console: Any, record: "ConsumerRecord[bytes, bytes]", topics: "Topics", show_text: bool) -> None:
+def _print(console: "Console", record: "ConsumerRecord[bytes, bytes]", namespace: str, show_text: bool) -> None:
     from rich.text import Text
 
-    from services.commands.lines import describe, instant
+    from services.commands.lines import describe, instant, parts_of, payload_of
     from shared.envelope import clean_headers
     from shared.units import load_directory
 
-    what, who = _read_topic(record.topic, topics)
+    what, who = parts_of(record.topic, namespace)
     headers = clean_headers(record.headers)
-    payload = _payload(record)
+    payload = payload_of(record.value)
     line = Text()
     try:
         said_at = instant(headers["ce_time"])
@@ -129,10 +118,3 @@ def _print(console: Any, record: "ConsumerRecord[bytes, bytes]", topics: "Topics
     if show_text and payload.get("text"):
         line.append(f"\n    {payload.get('title')}\n    {' '.join(str(payload['text']).split())}", "italic")
     console.print(line)
-
-
-def _read_topic(topic: str, topics: "Topics") -> tuple[str, str]:
-    """(name without namespace and unit, whose it is): `t.complaints.routed.imigrasi` → `complaints.routed`, `imigrasi`."""
-    name = topic.removeprefix(f"{topics.namespace}.") if topics.namespace else topic
-    entity, fact, *unit = name.split(".")
-    return f"{entity}.{fact}", unit[0] if unit else fact

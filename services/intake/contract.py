@@ -14,6 +14,8 @@ from services.intake.imports import ImportedRow
 from shared.problems import Problem
 from shared.web import respond
 
+SUBMIT = "/v1/complaints"
+
 
 def add_routes(app: FastAPI, operator: Sequence[Route]) -> None:
     """`app.state.door` answers; it is set by the lifespan."""
@@ -25,7 +27,7 @@ def add_routes(app: FastAPI, operator: Sequence[Route]) -> None:
         return endpoint
 
     app.router.routes[:0] = [
-        Route("/v1/complaints", to("submit"), methods=["POST"]),
+        Route(SUBMIT, to("submit"), methods=["POST"]),
         Route("/v1/complaints", to("find"), methods=["GET"]),
         Route("/v1/complaints/batch", to("batch"), methods=["POST"]),
         Route("/v1/imports", to("imports"), methods=["POST"]),

@@ -170,10 +170,15 @@ def check_idempotency_key(text: str | None) -> str | None:
     return text
 
 
-def request_sha(request: BaseModel) -> bytes:
-    """The same for the same request, whatever the order of its keys and whether a default was written out."""
-    value = request.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).digest()
+def original_of(request: BaseModel) -> str:
+    """The parsed request as it is kept: the same text for the same request, whether a default was written out or not."""
+    text = request.model_dump_json(by_alias=True, exclude_defaults=True)
+    # A model's own fields come in its order; only a form's keys stand as the caller wrote them.
+    return json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False, separators=(",", ":")) if '"form":' in text else text
+
+
+def request_sha(original: str) -> bytes:
+    return hashlib.sha256(original.encode()).digest()
 
 
 class _Masker:

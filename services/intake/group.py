@@ -1,7 +1,7 @@
 """Group commit: requests that wait at the same moment share one transaction. Knows nothing of what they carry.
 
-A group that fails is tried again request by request, so that one bad request harms no neighbour. A caller that goes away does not
-take its group with it.
+A group that fails is tried again request by request, so that one bad request harms no neighbour; what has to wait for somebody else
+waits aside. A caller that goes away does not take its group with it.
 """
 
 import asyncio
@@ -10,19 +10,27 @@ from typing import Generic, TypeVar
 
 from shared.metrics import IntakeMetrics
 
+_LINGER_SECONDS = 0.002
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+
+class Alone(Exception):
+    """An item's answer in its group: nothing of it was stored, it has to be committed by itself."""
 
 
 class GroupCommit(Generic[Item, Answer]):
     """`commit_all` answers every item or raises for all of them; an answer may be an exception, which only its caller gets.
 
+    `commit_one` takes those answered `Alone`, and each of a group that failed, beside the groups that follow. Errors in `gives_up_on`
+    leave open whether the group was stored: it is not tried again, because what has no name would be stored twice.
     Items that share a name (`names_of`) never stand in one group: the later one sees what the earlier one stored.
     """
 
     def __init__(
         self,
         commit_all: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
+        commit_one: Callable[[Item], Awaitable[Answer]],
         names_of: Callable[[Item], Sequence[Hashable]],
         metrics: IntakeMetrics,
         *,
@@ -30,6 +38,7 @@ class GroupCommit(Generic[Item, Answer]):
         gives_up_on: tuple[type[BaseException], ...] = (),
     ) -> None:
         self._commit_all = commit_all
+        self._commit_one = commit_one
         self._names_of = names_of
         self._metrics = metrics
         self._most = most
@@ -37,6 +46,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._has_work = asyncio.Event()
         self._alone: set[asyncio.Task[None]] = set()
+        self._is_busy = False
 
     async def submit(self, item: Item) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -49,9 +59,14 @@ class GroupCommit(Generic[Item, Answer]):
         try:
             while True:
                 await self._has_work.wait()
+                if self._is_busy:  # others are on their way: a moment's wait is repaid by a larger group
+                    await asyncio.sleep(_LINGER_SECONDS)
                 self._has_work.clear()
-                while self._waiting:
-                    await self._commit(self._take())
+                group = self._take()
+                self._is_busy = len(group) > 1
+                await self._commit(group)
+                if self._waiting:
+                    self._has_work.set()
         finally:
             while self._waiting:
                 await self._commit(self._take())
@@ -74,31 +89,30 @@ class GroupCommit(Generic[Item, Answer]):
 
     async def _commit(self, group: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
         self._metrics.group_size.observe(len(group))
+        answers: Sequence[Answer | Exception]
         try:
             answers = await self._commit_all([item for item, _ in group])
+        except asyncio.CancelledError:
+            for _, future in group:
+                _settle(future, TimeoutError("stopped before the commit was answered"))
+            raise
         except Exception as error:
-            if len(group) == 1 or isinstance(error, self._gives_up_on):
-                for _, future in group:
-                    _settle(future, error)
-                return
-            # Side by side, so that one that waits for another replica's commit does not make the others wait too.
-            task = asyncio.create_task(self._commit_each(group))
-            self._alone.add(task)
-            task.add_done_callback(self._alone.discard)
-            return
-        for (_, future), answer in zip(group, answers, strict=True):
-            _settle(future, answer)
-
-    async def _commit_each(self, group: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
-        async def one(item: Item, future: "asyncio.Future[Answer]") -> None:
-            try:
-                (answer,) = await self._commit_all([item])
-            except Exception as error:
-                _settle(future, error)
+            answers = [error if isinstance(error, self._gives_up_on) else Alone()] * len(group)
+        for (item, future), answer in zip(group, answers, strict=True):
+            if isinstance(answer, Alone):
+                task = asyncio.create_task(self._commit_alone(item, future))
+                self._alone.add(task)
+                task.add_done_callback(self._alone.discard)
             else:
                 _settle(future, answer)
 
-        await asyncio.gather(*(one(item, future) for item, future in group))
+    async def _commit_alone(self, item: Item, future: "asyncio.Future[Answer]") -> None:
+        try:
+            answer = await self._commit_one(item)
+        except Exception as error:
+            _settle(future, error)
+        else:
+            _settle(future, answer)
 
 
 def _settle(future: "asyncio.Future[Answer]", answer: Answer | Exception) -> None:

@@ -1,12 +1,14 @@
 """Intake's use cases: accept reports, join them, accept changes. Each commits before it answers."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
 import asyncpg
+from prometheus_client import Counter
 
 from services.intake import store
 from services.intake.domain import (
@@ -17,9 +19,11 @@ from services.intake.domain import (
     changed_event,
     check_reported_at,
     joined_event,
+    original_of,
     received_event,
     request_sha,
 )
+from services.intake.group import Alone
 from services.intake.speakers import Speaker
 from shared.envelope import Message, change_event_id, enclose, received_id
 from shared.events import ComplaintChanged, ComplaintReceived
@@ -28,6 +32,8 @@ from shared.outbox import Relay, add_to_outbox
 from shared.postgres import Connection, Pool, read_clock, transaction
 from shared.problems import Problem
 from shared.topics import Topics
+
+_PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class Request:
     masked: MaskedReport
     speaker: Speaker
     identities: tuple[Identity, ...]
+    original: str
     sha: bytes
     traceparent: str | None = None
 
@@ -70,7 +77,8 @@ class Request:
 def new_request(
     submission: Submission, masked: MaskedReport, speaker: Speaker, identities: tuple[Identity, ...], traceparent: str | None
 ) -> Request:
-    return Request(uuid4(), submission, masked, speaker, identities, request_sha(submission), traceparent)
+    original = original_of(submission)
+    return Request(uuid4(), submission, masked, speaker, identities, original, request_sha(original), traceparent)
 
 
 class Intake:
@@ -82,42 +90,66 @@ class Intake:
         self.relay = relay
         self.metrics = metrics
         self._look_after_seconds = look_after_seconds
+        # Those that wait for a name leave half of the pool to all others.
+        self._places = asyncio.Semaphore(4)
 
     async def accept_all(self, requests: Sequence[Request]) -> list[Accepted | Exception]:
-        """Store a group in one commit; a request whose names are taken is then settled by itself. One answer a request."""
-        answers: dict[UUID, Accepted | Exception] = {}
-        alone: list[Request] = []
+        """Store a group in one commit, one answer a request; one whose names are not free is answered `Alone`."""
         async with transaction(self.pool) as connection:
-            # A name that another replica is just taking: wait shortly, then let each request wait for itself.
-            await connection.execute(f"SET LOCAL lock_timeout = '{'500ms' if len(requests) > 1 else '5s'}'")
-            now = await read_clock(connection)
-            fresh: list[tuple[Request, datetime]] = []
-            for request in requests:
-                try:
-                    fresh.append((request, check_reported_at(request.submission, now)))
-                except Problem as problem:
-                    answers[request.complaint_id] = problem
-            claims = [
-                store.Claim(identity, request.complaint_id, 0, request.sha) for request, _ in fresh for identity in request.identities
-            ]
-            claims.sort(key=lambda claim: claim.identity.order)
-            free = await store.add_identities(connection, claims) if claims else set()
-            taken = {claim.complaint_id for claim in claims if claim.identity not in free}
-            if taken:
-                await store.drop_identities(connection, sorted(taken))
-                alone = [request for request, _ in fresh if request.complaint_id in taken]
-                fresh = [entry for entry in fresh if entry[0].complaint_id not in taken]
-            if fresh:
-                answers |= await self._store_new(connection, fresh, now)
-        if fresh:
+            # Another replica that is just taking a name is waited for only shortly here, because the whole group waits too.
+            await connection.execute("SET LOCAL lock_timeout = '100ms'")
+            answers = await self._store_free(connection, requests)
+        new = sum(isinstance(answer, Accepted) for answer in answers.values())
+        if new:
             self.relay.wake()
-            self.metrics.accepted.inc(len(fresh))
-        for request in alone:
+            self.metrics.accepted.inc(new)
+        return [answers[request.complaint_id] for request in requests]
+
+    async def accept_one(self, request: Request) -> Accepted:
+        """A request by itself: new, a repeat, a report that joins, or a contradiction. Waits five seconds for whoever has its names."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE_SECONDS
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._places.acquire()
+        except TimeoutError:
+            raise _busy() from None
+        try:
+            while True:
+                try:
+                    accepted, counter = await self._settle(request, max(0.1, deadline - loop.time()))
+                except _Moved:
+                    if loop.time() > deadline:
+                        raise _busy() from None
+                else:
+                    break
+        finally:
+            self._places.release()
+        counter.inc()
+        self.relay.wake()
+        return accepted
+
+    async def _store_free(self, connection: Connection, requests: Sequence[Request]) -> dict[UUID, Accepted | Exception]:
+        """Take the requests' names and store those whose names were all free."""
+        answers: dict[UUID, Accepted | Exception] = {}
+        now = await read_clock(connection)
+        fresh: list[tuple[Request, datetime]] = []
+        for request in requests:
             try:
-                answers[request.complaint_id] = await self._settle_taken(request)
+                fresh.append((request, check_reported_at(request.submission, now)))
             except Problem as problem:
                 answers[request.complaint_id] = problem
-        return [answers[request.complaint_id] for request in requests]
+        claims = [store.Claim(identity, request.complaint_id, 0, request.sha) for request, _ in fresh for identity in request.identities]
+        claims.sort(key=lambda claim: claim.identity.order)
+        free = await store.add_identities(connection, claims) if claims else set()
+        taken = {claim.complaint_id for claim in claims if claim.identity not in free}
+        if taken:
+            await store.drop_identities(connection, sorted(taken))
+            answers |= {complaint_id: Alone() for complaint_id in taken}
+            fresh = [entry for entry in fresh if entry[0].complaint_id not in taken]
+        if fresh:
+            answers |= await self._store_new(connection, fresh, now)
+        return answers
 
     async def _store_new(
         self, connection: Connection, fresh: Sequence[tuple[Request, datetime]], now: datetime
@@ -142,7 +174,6 @@ class Intake:
                     reported_at,
                     now,
                     event.is_final,
-                    value,
                     request.traceparent,
                 )
             )
@@ -152,46 +183,42 @@ class Intake:
                 store.StoredReport(request.complaint_id, 0, request.source, request.submission.source_ref, reported_at, now),
                 is_repeat=False,
             )
-        await store.add_complaints(connection, complaints, self._look_after_seconds)
-        await store.add_reports(connection, reports)
-        await add_to_outbox(connection, messages)
+        await store.add_complaints(connection, complaints, reports, messages, self._look_after_seconds)
         return answers
 
-    async def _settle_taken(self, request: Request) -> Accepted:
-        """At least one of the request's names is taken: a repeat, a report that joins, or a contradiction."""
-        async with _patiently(self.pool) as connection:
-            now = await read_clock(connection)
+    async def _settle(self, request: Request, patience: float) -> tuple[Accepted, Counter]:
+        """What the request is, and where that is counted. Raises `_Moved` where its names changed hands meanwhile."""
+        async with _patiently(self.pool, patience) as connection:
             known = await store.find_claims(connection, request.identities)
-            if not known:  # whoever held the name rolled back: this one is new after all
+            if not known:
+                answer = (await self._store_free(connection, [request]))[request.complaint_id]
+                if isinstance(answer, Alone):
+                    raise _Moved
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer, self.metrics.accepted
+            if not await store.lock_complaint(connection, _owner(known)):
                 raise _busy()
-            owners = {claim.complaint_id for claim in known.values()}
-            if len(owners) > 1:
-                raise _contradiction("they name different complaints", known)
+            # Who held the lock may have given this complaint another of the request's names.
+            known = await store.find_claims(connection, request.identities)
+            complaint_id = _owner(known)
             own = [claim for claim in known.values() if claim.identity.source == request.source]
             differing = [claim.identity for claim in own if claim.request_sha != request.sha]
             if differing:
                 raise _contradiction("was sent before with another body; a repeat must be the same, a correction is a change", differing)
-            (complaint_id,) = owners
-            if not await store.lock_complaint(connection, complaint_id):
-                raise _busy()
             # Without a name of its own a repeat is known by what it says.
-            number = own[0].report if own else await store.find_same_report(connection, complaint_id, request.source, _original(request))
-            is_repeat = number is not None
-            if number is not None:
-                stored = await store.get_report(connection, complaint_id, number)
+            number = own[0].report if own else await store.find_same_report(connection, complaint_id, request.source, request.original)
+            if number is None:
+                stored = await self._join(connection, request, complaint_id, await read_clock(connection))
             else:
-                stored = await self._join(connection, request, complaint_id, now)
-            missing = [identity for identity in request.identities if identity not in known]
-            if missing:
-                claims = [store.Claim(identity, complaint_id, stored.number, request.sha) for identity in missing]
-                if len(await store.add_identities(connection, claims)) < len(claims):
-                    raise _busy()
-        if is_repeat:
-            self.metrics.repeated.inc()
-        else:
-            self.metrics.joined.inc()
-            self.relay.wake()
-        return Accepted(stored, is_repeat=is_repeat)
+                stored = await store.get_report(connection, complaint_id, number)
+            claims = [
+                store.Claim(identity, complaint_id, stored.number, request.sha) for identity in request.identities if identity not in known
+            ]
+            if claims and len(await store.add_identities(connection, claims)) < len(claims):
+                raise _Moved
+        is_repeat = number is not None
+        return Accepted(stored, is_repeat), self.metrics.repeated if is_repeat else self.metrics.joined
 
     async def _join(self, connection: Connection, request: Request, complaint_id: UUID, now: datetime) -> store.StoredReport:
         reported_at = check_reported_at(request.submission, now)
@@ -210,13 +237,14 @@ class Intake:
 
     async def accept_change(self, complaint_id: UUID, change: Change, speaker: Speaker, traceparent: str | None) -> dict[str, object]:
         """Store a source's change and its event; a repeat gets the first answer. Raises `Problem` 404 for what is not the source's."""
-        sha = request_sha(change)
-        async with _patiently(self.pool) as connection:
+        original = original_of(change)
+        sha = request_sha(original)
+        async with _patiently(self.pool, _PATIENCE_SECONDS) as connection:
             sources = await store.find_report_sources(connection, complaint_id)
             if speaker.subject not in {source for source, _ in sources} or not await store.lock_complaint(connection, complaint_id):
                 raise not_found()
             now = await read_clock(connection)
-            is_new = await self.store_change(connection, complaint_id, change, speaker, now, sha, traceparent)
+            is_new = await self.store_change(connection, complaint_id, change, speaker, now, original, traceparent)
             if not is_new:
                 stored = await store.get_change(connection, speaker.name, change.change_id)
                 if stored["request_sha"] != sha or stored["complaint_id"] != complaint_id:
@@ -239,11 +267,10 @@ class Intake:
         change: Change,
         speaker: Speaker,
         now: datetime,
-        sha: bytes,
+        original: str,
         traceparent: str | None,
     ) -> bool:
         """In the caller's transaction, the complaint locked; False where this change is known."""
-        original = change.model_dump_json(by_alias=True, exclude_defaults=True)
         is_new = await store.add_change(
             connection,
             by=speaker.name,
@@ -251,7 +278,7 @@ class Intake:
             complaint_id=complaint_id,
             kind=change.kind,
             accepted_at=now,
-            request_sha=sha,
+            request_sha=request_sha(original),
             original=original,
         )
         if is_new:
@@ -302,22 +329,29 @@ def change_message(topics: Topics, event: ComplaintChanged, traceparent: str | N
 
 
 def _report(request: Request, complaint_id: UUID, number: int, reported_at: datetime, now: datetime) -> store.NewReport:
-    return store.NewReport(complaint_id, number, request.source, request.submission.source_ref, reported_at, now, _original(request))
-
-
-def _original(request: Request) -> str:
-    return request.submission.model_dump_json(by_alias=True, exclude_defaults=True)
+    return store.NewReport(complaint_id, number, request.source, request.submission.source_ref, reported_at, now, request.original)
 
 
 @asynccontextmanager
-async def _patiently(pool: Pool) -> AsyncIterator[Connection]:
-    """A transaction that waits five seconds for another request with the same name, then asks its caller to come again."""
+async def _patiently(pool: Pool, seconds: float) -> AsyncIterator[Connection]:
+    """A transaction that waits so long for another request with the same name, then asks its caller to come again."""
     try:
         async with transaction(pool) as connection:
-            await connection.execute("SET LOCAL lock_timeout = '5s'")
+            await connection.execute(f"SET LOCAL lock_timeout = '{seconds * 1000:.0f}ms'")
             yield connection
     except asyncpg.LockNotAvailableError:
         raise _busy() from None
+
+
+class _Moved(Exception):
+    """A name was taken or given back between two looks: look again."""
+
+
+def _owner(known: Mapping[Identity, store.Claim]) -> UUID:
+    owners = {claim.complaint_id for claim in known.values()}
+    if len(owners) > 1:
+        raise _contradiction("they name different complaints", known)
+    return owners.pop()
 
 
 def _busy() -> Problem:

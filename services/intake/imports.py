@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 from services.intake import store
 from services.intake.differences import differences
-from services.intake.domain import Submission, request_sha, written
+from services.intake.domain import Submission, original_of, written
 from services.intake.handlers import Accepted, Intake
 from services.intake.lapor_status import is_final
 from services.intake.speakers import Speaker
@@ -66,7 +66,7 @@ async def _compare(intake: Intake, row: ImportedRow, speaker: Speaker, complaint
             return ("older" if changes else "same"), []
         now = await read_clock(connection)
         for change in changes:
-            await intake.store_change(connection, complaint_id, change, speaker, now, request_sha(change), None)
+            await intake.store_change(connection, complaint_id, change, speaker, now, original_of(change), None)
         await _remember(connection, source, reference, complaint_id, row.exported_at, fields)
     if changes:
         intake.relay.wake()

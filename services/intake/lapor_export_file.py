@@ -66,6 +66,7 @@ def sheet_rows(sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """
     rows = iter(sheet.iter_rows(min_row=1, max_row=_LAST_EXCEL_ROW, max_col=MOST_COLUMNS, values_only=True))
     filled = number = 0
+    blank: tuple[Any, ...] | None = None
     while True:
         try:
             row = next(rows, None)
@@ -74,7 +75,9 @@ def sheet_rows(sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
         if row is None:
             return
         number += 1
-        if all(value is None or value == "" for value in row):
+        # openpyxl fills a gap with one and the same row: a sheet may claim a million of them.
+        if row is blank or all(value is None or value == "" for value in row):
+            blank = row
             continue
         filled += 1
         if filled > MOST_ROWS:

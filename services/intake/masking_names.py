@@ -13,8 +13,8 @@ from services.intake.masking_rules import RULES, Span, words
 
 _NAMES = RULES["names"]
 _STEMS: tuple[str, ...] = tuple(_NAMES["stems"])
-# "an" in front of a name: too common inside words to be a stem.
-_AN = re.compile(r"[Aa][Nn](?<![A-Za-z0-9\]][Aa][Nn])(?![A-Za-z])")
+# "an" in front of a name: too common inside words to be a stem. For lowered text; the letters lead, so that the search skips to them.
+_AN = re.compile(r"an(?<![a-z0-9\]]an)(?![a-z])")
 for _cue in _NAMES["cues"]:
     if not (_AN.search(_cue) or any(stem in _cue for stem in _STEMS)):
         raise ValueError(f"masking.toml: no stem for the cue {_cue!r}")
@@ -25,7 +25,7 @@ _ANNOUNCED = re.compile(
     + r"))(?![A-Za-z])\.?[ \t]{0,3}[:=,]?[ \t]{0,3}(?:\n[ \t\n]{0,4})?",
     re.ASCII | re.IGNORECASE,
 )
-_SELF = re.compile(r"[Ss]aya(?<![A-Za-z\]]saya)(?<![A-Za-z\]]Saya),?[ \t]{1,3}(?=[A-Z][a-z]+[ \t]{1,3}[A-Z])", re.ASCII)
+_SELF = re.compile(r"aya(?<=[Ss]aya)(?<![A-Za-z\]][Ss]aya),?[ \t]{1,3}(?=[A-Z][a-z]+[ \t]{1,3}[A-Z])", re.ASCII)
 _THING_BEFORE = re.compile(r"(?<![A-Za-z])(?:" + words(_NAMES["things"]) + r")(?:nya)?(?: yang)?[ \t]+\Z", re.ASCII | re.IGNORECASE)
 _MAY_NAME_THINGS = frozenset({"bernama", "namanya", "dengan nama", "atas nama"})
 # Too short or too common to announce a name by themselves: only a common one.
@@ -51,7 +51,7 @@ def may_announce(seen: str) -> bool:
     for stem in _STEMS:
         if stem in lowered:
             return True
-    return _AN.search(seen) is not None or _SELF.search(seen) is not None
+    return _AN.search(lowered) is not None or _SELF.search(seen) is not None
 
 
 def _read(seen: str, place: int, *, shouted: bool = False) -> tuple[int, int, bool] | None:

@@ -73,8 +73,8 @@ def blanked(seen: str, spans: list[Span]) -> str:
 
 # --- e-mail ---------------------------------------------------------------------------------------------------------
 
-SPELLED_AT = re.compile(r"[(\[{] ?[Aa][Tt] ?[)\]}]")
-_AT = re.compile(r"@|" + SPELLED_AT.pattern)
+_SPELLED_AT = re.compile(r"[(\[{] ?[Aa][Tt] ?[)\]}]")
+_AT = re.compile(r"@|" + _SPELLED_AT.pattern)
 _DOT = r"(?:\.| ?[(\[{] ?[Dd][Oo][Tt] ?[)\]}] ?)"
 # What is glued to the last part ("gmail.com0812…") is not of it.
 _DOMAIN = re.compile(rf"[A-Za-z0-9-]{{1,63}}(?:{_DOT}[A-Za-z0-9-]{{1,63}}){{0,5}}{_DOT}[A-Za-z]{{2,24}}(?![A-Za-z])")
@@ -84,9 +84,14 @@ _PROVIDER = re.compile(rf" {{0,2}}(?:{_PROVIDERS})(?:\.[A-Za-z]{{2,4}}){{0,2}}(?
 _LOCAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-")
 
 
+def spells_at(seen: str) -> bool:
+    """Whether an @ is written out."""
+    return ("(" in seen or "[" in seen or "{" in seen) and _SPELLED_AT.search(seen) is not None
+
+
 def emails(seen: str) -> Iterator[Span]:
     """Addresses with an @ (or "(at)") between a name and a domain; a handle such as @lapor1708 is none."""
-    if "@" not in seen and SPELLED_AT.search(seen) is None:
+    if "@" not in seen and not spells_at(seen):
         return
     for at in _AT.finditer(seen):
         name_end = at.start()

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from services.intake.domain import Identity
+from shared.envelope import Message
+from shared.outbox import encode_headers
 from shared.postgres import Connection
 
 
@@ -92,26 +94,42 @@ class NewComplaint:
     reported_at: datetime
     accepted_at: datetime
     is_final: bool
-    received: bytes
     traceparent: str | None
 
 
-async def add_complaints(connection: Connection, complaints: Sequence[NewComplaint], look_after_seconds: float) -> None:
+async def add_complaints(
+    connection: Connection, complaints: Sequence[NewComplaint], reports: Sequence[NewReport], messages: Sequence[Message], look_after: float
+) -> None:
+    """Complaints, their first reports and their events, row by row together: one statement, because it is the hot path's."""
     await connection.execute(
         """
-        INSERT INTO complaints (id, source, source_ref, reported_at, accepted_at, is_final, received, traceparent, next_look_at, look_pause)
-        SELECT new.*, now() + make_interval(secs => $9), make_interval(secs => $9)
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bool[], $7::bytea[], $8::text[]) AS new
+        WITH reported AS (
+            INSERT INTO reports (complaint_id, number, source, source_ref, reported_at, accepted_at, original)
+            SELECT id, 0, source, source_ref, reported_at, accepted_at, original
+            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[])
+                AS new (id, source, source_ref, reported_at, accepted_at, original)
+        ), sent AS (
+            INSERT INTO outbox (topic, key, headers, value)
+            SELECT topic, uuid_send(id), headers, value
+            FROM unnest($1::uuid[], $7::text[], $8::text[], $9::bytea[]) WITH ORDINALITY AS new (id, topic, headers, value, number)
+            ORDER BY number
+        )
+        INSERT INTO complaints (id, source, source_ref, reported_at, accepted_at, received, is_final, traceparent, next_look_at, look_pause)
+        SELECT new.*, now() + make_interval(secs => $12), make_interval(secs => $12)
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $9::bytea[], $10::bool[], $11::text[]) AS new
         """,
         [item.id for item in complaints],
         [item.source for item in complaints],
         [item.source_ref for item in complaints],
         [item.reported_at for item in complaints],
         [item.accepted_at for item in complaints],
+        [item.original for item in reports],
+        [message.topic for message in messages],
+        [encode_headers(message) for message in messages],
+        [message.value for message in messages],
         [item.is_final for item in complaints],
-        [item.received for item in complaints],
         [item.traceparent for item in complaints],
-        look_after_seconds,
+        look_after,
     )
 
 

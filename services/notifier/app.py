@@ -47,7 +47,7 @@ def build(settings: Settings) -> Starlette:
         )
         ends = Ends(settings)
         progress = Progress(consumer, metrics.consumer)
-        sweep = Sweep(notifier, consumer, pool, topics, ends, progress, metrics)
+        sweep = Sweep(notifier, pool, topics, ends, progress, metrics)
         app.state.pool, app.state.consumer, app.state.progress = pool, consumer, progress
 
         async def look() -> None:

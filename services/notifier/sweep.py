@@ -2,20 +2,18 @@
 
 import asyncio
 from datetime import datetime
-from typing import Any
-
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from services.notifier.handlers import Notifier
 from services.notifier.watermarks import Tracker, read_positions, read_watermark, record_reached
-from shared.broker import BatchConsumer
-from shared.health import Ends, Progress
+from shared.health import UNANSWERED, Ends, Progress
+from shared.logs import get_logger
 from shared.metrics import NotifierMetrics
 from shared.postgres import Pool, read_clock, transaction
 from shared.topics import Topics
 
 _PARTITIONS_KNOWN_FOR_SECONDS = 10.0
+_log = get_logger()
 
 
 class Sweep:
@@ -24,7 +22,6 @@ class Sweep:
     def __init__(
         self,
         notifier: Notifier,
-        consumer: BatchConsumer[Any],
         pool: Pool,
         topics: Topics,
         ends: Ends,
@@ -32,7 +29,6 @@ class Sweep:
         metrics: NotifierMetrics,
     ) -> None:
         self._notifier = notifier
-        self._consumer = consumer
         self._pool = pool
         self._topics = topics
         self._ends = ends
@@ -47,7 +43,9 @@ class Sweep:
         try:
             await self._move_watermark()
             self.kafka_answers = True
-        except (KafkaError, TimeoutError, OSError):
+        except UNANSWERED as error:
+            if self.kafka_answers:
+                _log.warning("The watermark does not move; no deadline fires beyond it", error=type(error).__name__, detail=str(error))
             self.kafka_answers = False
         async with transaction(self._pool) as connection:
             until = await read_watermark(connection, self._expected)
@@ -73,27 +71,12 @@ class Sweep:
             at = await read_clock(connection)
             stored = await read_positions(connection, self._topics.notifier_inputs())
         ends = await self._ends.read(assigned)
-        positions = await self._positions(assigned, ends, stored)
+        positions = await self._progress.positions(ends, stored)
         reached = self._tracker.reached(at, ends, positions)
         if reached:
             async with transaction(self._pool) as connection:
                 await record_reached(connection, reached, positions)
-        await self._progress.look(ends, loop.time())
-
-    async def _positions(
-        self, assigned: set[TopicPartition], ends: dict[TopicPartition, int], stored: dict[TopicPartition, int]
-    ) -> dict[TopicPartition, int]:
-        """Applied positions: of this replica, of whoever had the partition before, or the beginning of what Kafka still has."""
-        found = {item: max(self._consumer.applied.get(item, 0), stored.get(item, 0)) for item in assigned}
-        behind = [item for item in assigned if found[item] < ends.get(item, 0)]
-        if behind:
-            beginnings = await self._ends.beginnings(behind)
-            consumer = self._consumer.consumer
-            for item in behind:
-                # What is committed is durable; it knows of dead letters too, which leave no row.
-                committed = await consumer.committed(item) if consumer is not None else None
-                found[item] = max(found[item], beginnings[item], committed or 0)
-        return found
+        self._progress.look(ends, positions, loop.time())
 
     async def _measure(self, now: datetime, until: datetime | None) -> None:
         async with transaction(self._pool) as connection:

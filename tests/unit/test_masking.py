@@ -57,6 +57,8 @@ def test_every_case_that_is_masked_passes_the_look_before_and_stays_masked() -> 
         "Rp 1.500.000, Rp1500000,-, IDR 15 000 000, 1.500.000 rupiah, 500 juta",
         "UU 25/2009, Permenkumham 23/2022, PP 31/2013",
         "tahun 2019-2024, 2021 2022 2023",
+        "rekening koran 12-05-2026 10-06-2026, rekening listrik 150.000.000/bulan, dana 5000000000000 rupiah",
+        "wa 08.15-16.00 08.30-17.00, berkas 20260512140533, di -10.177199712345, 123.607032912345",
     ],
 )
 def test_public_numbers_amounts_dates_and_laws_are_never_masked(text: str) -> None:
@@ -74,6 +76,7 @@ def test_public_numbers_amounts_dates_and_laws_are_never_masked(text: str) -> No
         ("hp \u0660\u0668\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660 ya", "hp [TELEPON] ya"),
         ("hp 0812\u200b3456\u200d7890 ya", "hp [TELEPON] ya"),
         ("\U0001f600 hp 0812\u20113456\u20117890 \U0001f600 \u201cya\u201d", "\U0001f600 hp [TELEPON] \U0001f600 \u201cya\u201d"),
+        ("rina@gmail.com\u200b, 081234567890\u200b ya", "[EMAIL]\u200b, [TELEPON]\u200b ya"),
         ("e\u0301 sudah\u200b, rina\uff20gmail.com e\u0301", "e\u0301 sudah\u200b, [EMAIL] e\u0301"),
     ],
 )
@@ -120,6 +123,9 @@ def test_a_text_without_any_trace_does_not_reach_the_masker() -> None:
 @example("1234567890an5371011508950001")
 @example("x@y.id00012345678907890")
 @example("a.n. Rp 5000000000000")
+@example("081234567890B 1234 XY")
+@example("DH 1234 AB5371011508950001")
+@example("a.n. Kuota 0380 821234")
 def test_masking_again_changes_nothing_and_the_look_before_lets_through_whatever_is_found(text: str) -> None:
     masked = mask(text)
     assert mask(masked.text).text == masked.text
