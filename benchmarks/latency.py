@@ -1,13 +1,13 @@
 """POST to readable in the unit's topic: the instant of the request against the instant a consumer has the event in its hands."""
 
 import asyncio
+import json
 import time
-from typing import Any
 
-import httpx
 from aiokafka import AIOKafkaConsumer
 
-from benchmarks.reports import body
+from benchmarks.load import Connection
+from benchmarks.reports import post
 from benchmarks.site import Site
 from shared.units import UNIT_SLUGS
 
@@ -36,16 +36,21 @@ async def _measure(site: Site, key: str, rate: int, count: int) -> tuple[float, 
 
     watching = asyncio.create_task(watch())
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{site.ports['intake']}", headers=headers, timeout=30) as client:
-        begun = time.perf_counter()
+    requests = iter([post(_FIRST + number, headers) for number in range(count)])
+    numbers = iter(range(count))
+    loop = asyncio.get_running_loop()
+    begun = time.perf_counter() + 0.5
 
-        async def one(number: int) -> None:
+    async def work() -> None:
+        _, connection = await loop.create_connection(Connection, "127.0.0.1", site.ports["intake"])
+        for number, request in zip(numbers, requests, strict=False):
             due = begun + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            answer: dict[str, Any] = (await client.post("/v1/complaints", json=body(_FIRST + number))).json()
-            posted[bytes.fromhex(answer["id"].replace("-", ""))] = due
+            _, answer = await connection.ask(request)
+            posted[bytes.fromhex(json.loads(answer)["id"].replace("-", ""))] = due
+        connection.transport.close()
 
-        await asyncio.gather(*(one(number) for number in range(count)))
+    await asyncio.gather(*(work() for _ in range(32)))
     deadline = time.perf_counter() + 30
     while posted.keys() - seen.keys() and time.perf_counter() < deadline:
         await asyncio.sleep(0.05)

@@ -16,13 +16,13 @@ import uvloop
 from benchmarks.reports import post
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One request under way; the answer's end is found by its Content-Length."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport
         self._buffer = b""
-        self._answer: asyncio.Future[int] | None = None
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
@@ -36,13 +36,14 @@ class _Connection(asyncio.Protocol):
         if len(rest) >= length and self._answer is not None:
             self._buffer = rest[length:]
             answer, self._answer = self._answer, None
-            answer.set_result(int(head[9:12]))
+            answer.set_result((int(head[9:12]), rest[:length]))
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error or ConnectionResetError())
 
-    async def ask(self, request: bytes) -> int:
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body."""
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         return await self._answer
@@ -58,14 +59,14 @@ async def run(port: int, first: int, count: int, connections: int, rate: float) 
     begun = time.perf_counter()
 
     async def work() -> None:
-        _, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
+        _, connection = await loop.create_connection(Connection, "127.0.0.1", port)
         for number in left:
             due = begun + number / rate if rate else 0.0
             if rate and (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
             # At a steady rate the wait counts from when the request was due: a slow server must not slow its own measurement.
             asked = due if rate else time.perf_counter()
-            status = await connection.ask(requests[number])
+            status, _ = await connection.ask(requests[number])
             latencies.append(time.perf_counter() - asked)
             statuses[status] = statuses.get(status, 0) + 1
         connection.transport.close()

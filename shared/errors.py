@@ -8,9 +8,10 @@ JalurError
 """
 
 from collections import deque
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import ValidationError
+if TYPE_CHECKING:  # the command line imports these names before it knows whether it needs pydantic
+    from pydantic import ValidationError
 
 DeadReason = Literal["no_complaint_id", "not_our_schema", "wrong_type", "wrong_unit", "key_differs", "bug"]
 DEAD_REASONS: tuple[DeadReason, ...] = ("no_complaint_id", "not_our_schema", "wrong_type", "wrong_unit", "key_differs", "bug")
@@ -37,7 +38,7 @@ class BreakerOpen(JalurError):
     """Raised before any effect of the batch."""
 
 
-def where(error: ValidationError) -> str:
+def where(error: "ValidationError") -> str:
     """The places and kinds of a validation's errors, without the input: `location.province: string_type`."""
     found = [f"{'.'.join(str(step) for step in item['loc']) or 'value'}: {item['type']}" for item in error.errors(include_input=False)[:5]]
     return "; ".join(found)

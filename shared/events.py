@@ -12,7 +12,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 
 def _in_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # the first and the last day of the calendar, in another zone
+        raise ValueError("lies outside the years 1 to 9999") from None
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]

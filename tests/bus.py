@@ -121,3 +121,20 @@ async def stuck(world: World, app: Any) -> str | None:
         progress.look(found, positions, now + later)
     reason: str | None = progress.stuck
     return reason
+
+
+async def until_shared(*apps: Any) -> None:
+    """Wait until each replica has partitions of its own, and none in common."""
+
+    async def look() -> bool:
+        held = [app.state.progress.assigned() for app in apps]
+        return all(held) and sum(map(len, held)) == len(set().union(*held))
+
+    await until("the replicas share the partitions", look)
+
+
+async def consumed(app: Any) -> float:
+    """How many records the replica has dealt with."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service") as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if "_consumed_total{" in line)

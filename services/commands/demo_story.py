@@ -222,9 +222,9 @@ class _Story:
         found = await self._scene.until("every complaint is decided, and that was read from Kafka", lambda: balance(self._scene))
         check_balance(found)
         shares = " + ".join(f"{found.cases[outcome]} {outcome}" for outcome in ("history", "routed", "held", "transferred"))
-        self._say(f"[green]{found.accepted} accepted = {shares} + {found.cases['undecided']} not yet decided[/]")
+        self._say(f"[green]{found.accepted} accepted = {shares} + {found.cases['undecided']} undecided[/]")
         seen = ", ".join(f"{count} {outcome}" for outcome, count in found.in_kafka.items())
-        self._say(f"read from Kafka, by event id: {seen}, {found.dead} dead letters")
+        self._say(f"in Kafka, by event id: {seen}, {found.dead} dead letters")
 
 
 def _table(*headers: str) -> "Table":

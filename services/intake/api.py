@@ -80,7 +80,7 @@ class Door:
         """`POST /v1/complaints/batch`: NDJSON in, NDJSON out, a line for a line, in order."""
         try:
             speaker = await self._source(request)
-            key = check_idempotency_key(request.headers.get("idempotency-key"))
+            key = check_idempotency_key(request.headers.get("idempotency-key"), longest=200 - len(f"#{_MOST_LINES}"))
         except Exception as error:
             return self.refuse(error)
 
@@ -122,20 +122,24 @@ class Door:
             return to_json(found) + b"\n"
 
         async def read() -> None:
+            waiting: list[asyncio.Task[bytes]] = []
+
+            async def finish() -> None:
+                for done in await asyncio.gather(*waiting):
+                    answers.put_nowait(done)
+                waiting.clear()
+
             try:
-                waiting: list[asyncio.Task[bytes]] = []
                 async for line, text in read_lines(request):
                     waiting.append(asyncio.create_task(answer(line, text)))
                     if len(waiting) >= _LINES_AT_ONCE:
-                        for done in await asyncio.gather(*waiting):
-                            answers.put_nowait(done)
-                        waiting = []
-                for done in await asyncio.gather(*waiting):
-                    answers.put_nowait(done)
+                        await finish()
+                await finish()
             except ClientDisconnect:
-                pass  # what was read is stored; the client repeats the batch and gets the same ids
+                await finish()  # what was read is stored; the client repeats the batch and gets the same ids
             except Problem as problem:
-                answers.put_nowait(to_json({name: None, "problem": problem.body()}) + b"\n")
+                await finish()
+                answers.put_nowait(to_json({name: None, "problem": self.problem_of(problem).body()}) + b"\n")
             finally:
                 answers.put_nowait(None)
 
@@ -260,11 +264,11 @@ async def read_lines(request: Request) -> AsyncIterator[tuple[int, bytes | Probl
             if is_skipping or len(line) > MOST_BYTES:
                 yield number, too_large("the line")
             elif line.strip():
+                if number > _MOST_LINES:
+                    raise Problem(413, "too-large", "Too large", f"more than {_MOST_LINES} lines; those before this one were taken")
                 yield number, line
             is_skipping = False
             number += 1
-            if number > _MOST_LINES:
-                raise Problem(413, "too-large", "Too large", f"more than {_MOST_LINES} lines; those before this one were taken")
         if len(rest) > MOST_BYTES:
             is_skipping = True
             rest.clear()

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from shared.problems import Problem
 
 LONGEST_TEXT = 20_000
 _CLOCK_SKEW = timedelta(minutes=5)
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # What a source's reports are about where they do not say.
 _SERVICE_OF: dict[str, ServiceName] = {"lapor": "sp4n", "ppid": "ppid_permohonan", "wbs": "wbs"}
 
@@ -28,8 +31,17 @@ def _fits_200_bytes(text: str) -> str:
 
 
 def written(value: Any) -> Any:
-    if not isinstance(value, str):
+    # Digits alone would be read as seconds since 1970.
+    if not isinstance(value, str) or not _DATE.match(value):
         raise ValueError("must be text, as in 2024-07-11 or 2024-07-11T09:20:00+08:00")
+    return value
+
+
+def _has_utc(value: datetime) -> datetime:
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
     return value
 
 
@@ -44,7 +56,7 @@ Short = Annotated[str, StringConstraints(strict=True, max_length=500)]
 LongText = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=LONGEST_TEXT), AfterValidator(_with_words)]
 Title = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500), AfterValidator(_with_words)]
 Day = Annotated[date, BeforeValidator(written)]
-When = Annotated[AwareDatetime, BeforeValidator(written)]
+When = Annotated[AwareDatetime, BeforeValidator(written), AfterValidator(_has_utc)]
 
 
 class _Input(BaseModel):
@@ -162,11 +174,13 @@ def identities_of(submission: Submission, source: str, idempotency_key: str | No
     return tuple(sorted(found, key=lambda identity: identity.order))
 
 
-def check_idempotency_key(text: str | None) -> str | None:
+def check_idempotency_key(text: str | None, longest: int = 200) -> str | None:
     if text is None:
         return None
-    if not text or len(text.encode("latin-1", "replace")) > 200 or not text.isascii() or not text.isprintable():
-        raise Problem(400, "bad-header", "A header is not acceptable", "1 to 200 printable ASCII characters", field="Idempotency-Key")
+    if not 1 <= len(text) <= longest or not text.isascii() or not text.isprintable():
+        raise Problem(
+            400, "bad-header", "A header is not acceptable", f"1 to {longest} printable ASCII characters", field="Idempotency-Key"
+        )
     return text
 
 
@@ -201,14 +215,14 @@ def check_reported_at(submission: Submission, now: datetime) -> datetime:
     if submission.reported_at is None:
         return now
     if submission.reported_at > now + _CLOCK_SKEW:
-        raise Problem(
-            422,
-            "invalid-field",
-            "A field is not acceptable",
-            "reported_at: lies more than five minutes ahead",
-            errors=[{"field": "reported_at", "detail": "lies more than five minutes ahead"}],
-        )
+        raise _refused_instant("reported_at", "lies more than five minutes ahead")
+    if submission.reported_at < _EARLIEST:
+        raise _refused_instant("reported_at", "lies before 2000-01-01, when none of the sources existed")
     return submission.reported_at
+
+
+def _refused_instant(field: str, detail: str) -> Problem:
+    return Problem(422, "invalid-field", "A field is not acceptable", f"{field}: {detail}", errors=[{"field": field, "detail": detail}])
 
 
 @dataclass(frozen=True, slots=True)

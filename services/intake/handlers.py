@@ -99,10 +99,15 @@ class Intake:
             # Another replica that is just taking a name is waited for only shortly here, because the whole group waits too.
             await connection.execute("SET LOCAL lock_timeout = '100ms'")
             answers = await self._store_free(connection, requests)
-        new = sum(isinstance(answer, Accepted) for answer in answers.values())
-        if new:
+            taken = [request for request in requests if isinstance(answers[request.complaint_id], Alone)]
+            if taken:
+                answers |= await self._answer_again(connection, taken)
+        accepted = [answer for answer in answers.values() if isinstance(answer, Accepted)]
+        repeated = sum(answer.is_repeat for answer in accepted)
+        self.metrics.repeated.inc(repeated)
+        self.metrics.accepted.inc(len(accepted) - repeated)
+        if len(accepted) > repeated:
             self.relay.wake()
-            self.metrics.accepted.inc(new)
         return [answers[request.complaint_id] for request in requests]
 
     async def accept_one(self, request: Request) -> Accepted:
@@ -186,6 +191,19 @@ class Intake:
         await store.add_complaints(connection, complaints, reports, messages, self._look_after_seconds)
         return answers
 
+    async def _answer_again(self, connection: Connection, requests: Sequence[Request]) -> dict[UUID, Accepted | Exception]:
+        """The plain repeats among the requests: all names known, to one complaint, for the same body. What is stored never changes."""
+        known = await store.find_claims(connection, [identity for request in requests for identity in request.identities])
+        plain: dict[UUID, tuple[UUID, int]] = {}
+        for request in requests:
+            claims = [known[identity] for identity in request.identities if identity in known]
+            own = [claim for claim in claims if claim.identity.source == request.source and claim.request_sha == request.sha]
+            is_named = len(claims) == len(request.identities) and len(own) == sum(bool(claim.identity.source) for claim in claims)
+            if own and is_named and len({claim.complaint_id for claim in claims}) == 1:
+                plain[request.complaint_id] = (own[0].complaint_id, own[0].report)
+        stored = await store.find_reports(connection, sorted(set(plain.values())))
+        return {request_id: Accepted(stored[report], is_repeat=True) for request_id, report in plain.items()}
+
     async def _settle(self, request: Request, patience: float) -> tuple[Accepted, Counter]:
         """What the request is, and where that is counted. Raises `_Moved` where its names changed hands meanwhile."""
         async with _patiently(self.pool, patience) as connection:
@@ -211,7 +229,7 @@ class Intake:
             if number is None:
                 stored = await self._join(connection, request, complaint_id, await read_clock(connection))
             else:
-                stored = await store.get_report(connection, complaint_id, number)
+                stored = (await store.find_reports(connection, [(complaint_id, number)]))[complaint_id, number]
             claims = [
                 store.Claim(identity, complaint_id, stored.number, request.sha) for identity in request.identities if identity not in known
             ]

@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from services.intake import store
 from services.intake.differences import differences
-from services.intake.domain import Submission, original_of, written
+from services.intake.domain import Submission, When, original_of
 from services.intake.handlers import Accepted, Intake
 from services.intake.lapor_status import is_final
 from services.intake.speakers import Speaker
@@ -25,7 +25,7 @@ class ImportedRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     row: int
-    exported_at: Annotated[AwareDatetime, BeforeValidator(written)]
+    exported_at: When
     report: Submission
 
 

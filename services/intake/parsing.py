@@ -102,7 +102,7 @@ def _dotted(path: Sequence[str]) -> str:
 
 
 def _printable(name: str) -> str:
-    return name.encode("ascii", "backslashreplace").decode()[:100]
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in name[:100])
 
 
 def validate(model: type[Model], value: Any) -> Model:

@@ -149,15 +149,17 @@ async def add_reports(connection: Connection, reports: Sequence[NewReport]) -> N
     )
 
 
-async def get_report(connection: Connection, complaint_id: UUID, number: int) -> StoredReport:
-    row = await connection.fetchrow(
-        "SELECT complaint_id, number, source, source_ref, reported_at, accepted_at FROM reports WHERE complaint_id = $1 AND number = $2",
-        complaint_id,
-        number,
+async def find_reports(connection: Connection, reports: Sequence[tuple[UUID, int]]) -> dict[tuple[UUID, int], StoredReport]:
+    """By complaint and number."""
+    rows = await connection.fetch(
+        """
+        SELECT complaint_id, number, source, source_ref, reported_at, accepted_at FROM reports
+        WHERE (complaint_id, number) IN (SELECT * FROM unnest($1::uuid[], $2::int[]))
+        """,
+        [complaint_id for complaint_id, _ in reports],
+        [number for _, number in reports],
     )
-    if row is None:
-        raise LookupError(f"report {number} of complaint {complaint_id} is not stored although an identity names it")
-    return StoredReport(**dict(row))
+    return {(row["complaint_id"], row["number"]): StoredReport(**dict(row)) for row in rows}
 
 
 async def find_same_report(connection: Connection, complaint_id: UUID, source: str, original: str) -> int | None:

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
+from deploy.local.postgres import RunningPostgres
 from tests.door import Door, fields_of, open_door, problem
 from tests.world import report
 
@@ -15,9 +17,7 @@ KIB = 1024
 
 
 @pytest.fixture(scope="module")
-async def module_door(postgres: Any, template: str) -> AsyncIterator[Door]:
-    import asyncpg
-
+async def module_door(postgres: RunningPostgres, template: str) -> AsyncIterator[Door]:
     connection = await asyncpg.connect(postgres.dsn)
     await connection.execute(f'CREATE DATABASE "bad_input" TEMPLATE "{template}"')
     async with open_door(postgres.dsn.rpartition("/")[0] + "/bad_input") as opened:
@@ -40,7 +40,7 @@ def raw(text: str) -> bytes:
 
 
 def with_field(name: str, literal: str) -> bytes:
-    return json.dumps(report()).encode()[:-1] + f', "{name}": {literal}}}'.encode()
+    return json.dumps({"title": "Paspor", "text": "Belum jadi"}).encode()[:-1] + f', "{name}": {literal}}}'.encode()
 
 
 NOT_JSON = {
@@ -129,7 +129,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "unknown field of an addressee": ({"disposition": [{"name": "a", "unit": "b"}]}, "disposition.0.unit"),
     "unknown field of an attachment": ({"attachments": [{"url": "https://a", "size": 1}]}, "attachments.0.size"),
     "the model's own name of a field": ({"class_": "aspirasi"}, "class_"),
-    "no title": ({"title": None}, "title"),
+    "null as a title": ({"title": None}, "title"),
     "blank title": ({"title": " \n"}, "title"),
     "blank text": ({"text": "\t\n "}, "text"),
     "empty text": ({"text": ""}, "text"),
@@ -201,7 +201,9 @@ async def test_a_body_that_is_no_object_is_refused(door: Door, value: Any) -> No
 
 @pytest.mark.parametrize("key", ["a" * 201, "kunci\u00e9".encode("latin-1"), "kunci \u2013 satu".encode(), b"a\tb", b""])
 async def test_an_idempotency_key_that_is_not_short_ascii_is_refused(door: Door, key: str | bytes) -> None:
-    response = await door.http.post("/v1/complaints", json=report(), headers=[(b"Idempotency-Key", key if isinstance(key, bytes) else key.encode())])
+    response = await door.http.post(
+        "/v1/complaints", json=report(), headers=[(b"Idempotency-Key", key if isinstance(key, bytes) else key.encode())]
+    )
     assert fields_of(problem(response, 400)) == ["Idempotency-Key"]
 
 
