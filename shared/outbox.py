@@ -129,6 +129,11 @@ class Relay:
             return False
         chosen = list(taken.values())
         outcomes = await self._publisher.send_all([_message(row) for row in chosen])
+        if len(chosen) > 1:
+            # Kafka refuses a whole batch for one record in it: only what is refused by itself can never be taken.
+            for number, outcome in enumerate(outcomes):
+                if isinstance(outcome, REFUSED_FOR_GOOD):
+                    (outcomes[number],) = await self._publisher.send_all([_message(chosen[number])])
         sent = [row["id"] for row, outcome in zip(chosen, outcomes, strict=True) if outcome is None]
         failures = [(row, outcome) for row, outcome in zip(chosen, outcomes, strict=True) if outcome is not None]
         # A crash before this DELETE sends the same event ids again.

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import structlog
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from shared.topics import Topics
 from tests.world import World, report, until
 
 # In a test's process nobody configured the logs, and structlog's own form of an exception takes a second to draw.
@@ -81,6 +85,11 @@ class Door:
         """Rows of every table that a request may add to."""
         return {table: await self.world.db.fetchval(f"SELECT count(*) FROM intake.{table}") for table in TABLES}
 
+    async def clear(self) -> None:
+        """As if nothing had ever come in; keys stay."""
+        tables = ", ".join(f"intake.{table}" for table in (*TABLES, "outbox_failed", "cases"))
+        await self.world.db.execute(f"TRUNCATE {tables}, jalur.clock_offsets")
+
     async def outbox(self, type_: str | None = None) -> list[Stored]:
         """What waits to be sent, oldest first."""
         rows = await self.world.db.fetch("SELECT topic, key, headers, value FROM intake.outbox ORDER BY id")
@@ -102,6 +111,20 @@ async def open_door(dsn: str, role: str = "source:lapor", **changed: Any) -> Asy
 
 
 @asynccontextmanager
+async def shared_door(server: str, template: str) -> AsyncIterator[Door]:
+    """One intake for all tests of a module; each begins with `clear`. `server` is any database's address on it."""
+    name = f"shared_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        async with open_door(server.rpartition("/")[0] + f"/{name}") as door:
+            yield door
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
 async def replica(world: World, role: str = "source:lapor", **changed: Any) -> AsyncIterator[Door]:
     """One intake of an installation."""
     async with world.running("intake", **changed) as app, world.client(app, role) as http:
@@ -111,6 +134,26 @@ async def replica(world: World, role: str = "source:lapor", **changed: Any) -> A
 
         await until("intake is ready", is_ready)
         yield Door(world, app, http)
+
+
+async def few_topics(bootstrap: str, namespace: str, **config: str) -> Topics:
+    """What intake alone reads and writes: made in a moment, where all topics take seconds. `config` is of the topic of reports."""
+    topics = Topics(namespace)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        names = (topics.received, topics.changes, topics.status, topics.dead_letters("intake"))
+        given = {name.replace("_", "."): value for name, value in config.items()}
+        await admin.create_topics([NewTopic(name, 2, 1, topic_configs=given if name == topics.received else {}) for name in names])
+
+        async def have_leaders() -> bool:
+            described = await admin.describe_topics(list(names))
+            return all(len(item["partitions"]) == 2 and all(part["leader"] >= 0 for part in item["partitions"]) for item in described)
+
+        await until("the topics have leaders", have_leaders)
+    finally:
+        await admin.close()
+    return topics
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Where the running stack is, and one way to each of its parts. Starts nothing, and tells a failure in one line without a password."""
 
-import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
@@ -73,6 +72,8 @@ def find_stack(data_dir: Path, environ: Mapping[str, str] | None = None) -> Stac
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """The whole of an asynchronous command. Ctrl-C cancels it, so that it closes what it opened."""
+    import asyncio
+
     for name in ("aiokafka", "asyncio"):  # what they would log is told as one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with one_line_errors():

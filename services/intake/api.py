@@ -2,25 +2,28 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
 from services.intake import store
-from services.intake.domain import Change, Submission, check_idempotency_key, identities_of, mask_report
+from services.intake.changes import accept_change
+from services.intake.domain import Change, Submission, check_idempotency_key, identities_of, original_of
 from services.intake.group import GroupCommit
-from services.intake.handlers import Accepted, Intake, new_request, not_found
-from services.intake.handlers import Request as SubmitRequest
+from services.intake.handlers import Intake, not_found
 from services.intake.imports import ImportedRow, accept_row
 from services.intake.keys import Doorkeeper
+from services.intake.lines import MOST_LINES, line_by_line, read_body
 from services.intake.masking import LONG_TEXT
-from services.intake.parsing import MOST_BYTES, parse_json, too_large, validate
+from services.intake.parsing import parse_json, validate
+from services.intake.publication import mask_report
+from services.intake.requests import Accepted, new_request
+from services.intake.requests import Request as SubmitRequest
 from services.intake.speakers import Speaker
 from services.intake.views import case_view, may_read
 from shared.logs import get_logger
@@ -31,18 +34,6 @@ from shared.web import json_response, respond
 
 _log = get_logger()
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_MOST_LINES = 50_000
-_LINES_AT_ONCE = 64
-
-
-class _Answers(StreamingResponse):
-    """Answers while the request is still being read: starlette's own watch for a disconnect would eat the rest of the body.
-
-    It does so with every server that speaks ASGI older than 2.4, uvicorn among them.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.stream_response(send)
 
 
 class Door:
@@ -66,30 +57,37 @@ class Door:
                 return self.refuse(error)
         return json_response(accepted.body(), 202, {"Location": f"/v1/complaints/{accepted.report.complaint_id}"})
 
-    async def _accept(self, submission: Submission, speaker: Speaker, key: str | None, traceparent: str | None) -> Accepted:
+    async def _accept(
+        self,
+        submission: Submission,
+        speaker: Speaker,
+        key: str | None = None,
+        traceparent: str | None = None,
+        exported_at: datetime | None = None,
+    ) -> Accepted:
         assert speaker.subject is not None
+        original = original_of(submission)
         # The masker takes tens of milliseconds over a long text: not on the loop that others wait for.
-        is_long = len(submission.text) + len(submission.title) > LONG_TEXT
-        masked = await asyncio.to_thread(mask_report, submission) if is_long else mask_report(submission)
+        masked = await asyncio.to_thread(mask_report, submission) if len(original) > LONG_TEXT else mask_report(submission)
         for kind in masked.kinds:
             self.intake.metrics.masked.labels(kind).inc()
         identities = identities_of(submission, speaker.subject, key)
-        return await self.group.submit(new_request(submission, masked, speaker, identities, traceparent))
+        return await self.group.submit(new_request(submission, masked, speaker, identities, original, traceparent, exported_at))
 
     async def batch(self, request: Request) -> Response:
         """`POST /v1/complaints/batch`: NDJSON in, NDJSON out, a line for a line, in order."""
         try:
             speaker = await self._source(request)
-            key = check_idempotency_key(request.headers.get("idempotency-key"), longest=200 - len(f"#{_MOST_LINES}"))
+            key = check_idempotency_key(request.headers.get("idempotency-key"), longest=200 - len(f"#{MOST_LINES}"))
         except Exception as error:
             return self.refuse(error)
 
         async def one(line: int, text: bytes) -> dict[str, Any]:
             submission = validate(Submission, parse_json(text))
-            accepted = await self._accept(submission, speaker, check_idempotency_key(f"{key}#{line}" if key else None), None)
+            accepted = await self._accept(submission, speaker, f"{key}#{line}" if key else None)
             return {"line": line, "id": accepted.report.complaint_id}
 
-        return self._line_by_line(request, "line", one)
+        return line_by_line(request, one, self.problem_of)
 
     async def imports(self, request: Request) -> Response:
         """`POST /v1/imports`: the rows of a source's export as NDJSON, an outcome a row."""
@@ -98,60 +96,19 @@ class Door:
         except Exception as error:
             return self.refuse(error)
 
+        # Rows of one report are taken in their order; those of different reports side by side.
+        locks: dict[str | None, asyncio.Lock] = {}
+
         async def one(_line: int, text: bytes) -> dict[str, Any]:
             row = validate(ImportedRow, parse_json(text))
 
-            async def accept(submission: Submission) -> Accepted:
-                return await self._accept(submission, speaker, None, None)
+            async def submit(submission: Submission, exported_at: datetime) -> Accepted:
+                return await self._accept(submission, speaker, exported_at=exported_at)
 
-            return await accept_row(self.intake, row, speaker, accept)
+            async with locks.setdefault(row.report.source_ref, asyncio.Lock()):
+                return await accept_row(self.intake, row, speaker, submit)
 
-        return self._line_by_line(request, "line", one)
-
-    def _line_by_line(self, request: Request, name: str, one: Any) -> Response:
-        """Reads on while answers wait to be taken: a client that first sends everything must not block itself."""
-        answers: asyncio.Queue[bytes | None] = asyncio.Queue()
-
-        async def answer(line: int, text: bytes | Problem) -> bytes:
-            try:
-                if isinstance(text, Problem):
-                    raise text
-                found = await one(line, text)
-            except Exception as error:
-                found = {name: line, "problem": self.problem_of(error).body()}
-            return to_json(found) + b"\n"
-
-        async def read() -> None:
-            waiting: list[asyncio.Task[bytes]] = []
-
-            async def finish() -> None:
-                for done in await asyncio.gather(*waiting):
-                    answers.put_nowait(done)
-                waiting.clear()
-
-            try:
-                async for line, text in read_lines(request):
-                    waiting.append(asyncio.create_task(answer(line, text)))
-                    if len(waiting) >= _LINES_AT_ONCE:
-                        await finish()
-                await finish()
-            except ClientDisconnect:
-                await finish()  # what was read is stored; the client repeats the batch and gets the same ids
-            except Problem as problem:
-                await finish()
-                answers.put_nowait(to_json({name: None, "problem": self.problem_of(problem).body()}) + b"\n")
-            finally:
-                answers.put_nowait(None)
-
-        async def stream() -> AsyncIterator[bytes]:
-            reader = asyncio.create_task(read())
-            try:
-                while (chunk := await answers.get()) is not None:
-                    yield chunk
-            finally:
-                await reader
-
-        return _Answers(stream(), media_type="application/x-ndjson")
+        return line_by_line(request, one, self.problem_of)
 
     async def change(self, request: Request) -> Response:
         """`POST /v1/complaints/{id}/changes`"""
@@ -159,7 +116,7 @@ class Door:
             speaker = await self._source(request)
             complaint_id = _complaint_id(request)
             change = validate(Change, parse_json(await read_body(request)))
-            answer = await self.intake.accept_change(complaint_id, change, speaker, _traceparent(request))
+            answer = await accept_change(self.intake, complaint_id, change, speaker, _traceparent(request))
         except Exception as error:
             return self.refuse(error)
         return json_response(answer, 202)
@@ -236,46 +193,6 @@ class Door:
         if isinstance(error, ClientDisconnect):
             return Response(status_code=400)  # nobody is there to read it
         return respond(self.problem_of(error))
-
-
-async def read_body(request: Request) -> bytes:
-    """The body, counted while it is read: a missing or false Content-Length changes nothing."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
-        raise too_large()
-    chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > MOST_BYTES:
-            raise too_large()
-    return bytes(chunks)
-
-
-async def read_lines(request: Request) -> AsyncIterator[tuple[int, bytes | Problem]]:
-    """Lines with their numbers from 1; empty ones are passed over. A line that is too large is read to its end and told as a problem."""
-    number, rest, is_skipping = 1, bytearray(), False
-    async for chunk in request.stream():
-        rest += chunk
-        if b"\n" not in chunk and len(rest) <= MOST_BYTES:
-            continue
-        *lines, tail = bytes(rest).split(b"\n")
-        rest = bytearray(tail)
-        for line in lines:
-            if is_skipping or len(line) > MOST_BYTES:
-                yield number, too_large("the line")
-            elif line.strip():
-                if number > _MOST_LINES:
-                    raise Problem(413, "too-large", "Too large", f"more than {_MOST_LINES} lines; those before this one were taken")
-                yield number, line
-            is_skipping = False
-            number += 1
-        if len(rest) > MOST_BYTES:
-            is_skipping = True
-            rest.clear()
-    if is_skipping:
-        yield number, too_large("the line")
-    elif bytes(rest).strip():
-        yield number, bytes(rest)
 
 
 def _complaint_id(request: Request) -> UUID:

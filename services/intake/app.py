@@ -12,9 +12,10 @@ from services.intake import store
 from services.intake.api import Door
 from services.intake.contract import SUBMIT, add_routes
 from services.intake.group import GroupCommit
-from services.intake.handlers import Accepted, Intake, Request
+from services.intake.handlers import Intake
 from services.intake.keys import Doorkeeper
 from services.intake.read_model import status_subscription
+from services.intake.requests import Accepted, Request
 from shared.broker import BatchConsumer
 from shared.health import Ends, Progress
 from shared.metrics import IntakeMetrics
@@ -98,6 +99,7 @@ def build(settings: Settings) -> FastAPI:
         return found
 
     app = _Intake(title="Jalur intake", version="1", lifespan=lifespan, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
+    app.router.redirect_slashes = False  # behind a TLS proxy the redirect would name http, and the key would follow it
     add_routes(app, operator_routes(readiness, metrics.registry))
     app.state.kafka_answers = False
     return app

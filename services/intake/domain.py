@@ -1,19 +1,15 @@
-"""What is accepted, and what of it goes on: the request models, the masked event, the names a report is known by. Pure."""
+"""What is accepted: the request models, the rules of their fields, the names a report is known by. Pure."""
 
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
-from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 
-from services.intake.lapor_status import is_final
-from services.intake.masking import mask
-from shared.events import ComplaintChanged, ComplaintClass, ComplaintReceived, Disposition, Instant, Location, ServiceName, SourceChangeKind
+from shared.events import ComplaintClass, ServiceName, SourceChangeKind
 from shared.problems import Problem
 
 LONGEST_TEXT = 20_000
@@ -21,7 +17,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # What a source's reports are about where they do not say.
-_SERVICE_OF: dict[str, ServiceName] = {"lapor": "sp4n", "ppid": "ppid_permohonan", "wbs": "wbs"}
+SERVICE_OF: dict[str, ServiceName] = {"lapor": "sp4n", "ppid": "ppid_permohonan", "wbs": "wbs"}
 
 
 def _fits_200_bytes(text: str) -> str:
@@ -195,143 +191,16 @@ def request_sha(original: str) -> bytes:
     return hashlib.sha256(original.encode()).digest()
 
 
-class _Masker:
-    """Masks the free texts of one report and remembers which kinds of identifiers it met."""
-
-    def __init__(self) -> None:
-        self.kinds: set[str] = set()
-
-    def __call__(self, text: str) -> str:
-        masked = mask(text)
-        self.kinds.update(masked.kinds)
-        return masked.text
-
-    def maybe(self, text: str | None) -> str | None:
-        return None if text is None else self(text)
-
-
 def check_reported_at(submission: Submission, now: datetime) -> datetime:
     """When the law's clocks start; a source's clock may run up to five minutes ahead."""
     if submission.reported_at is None:
         return now
     if submission.reported_at > now + _CLOCK_SKEW:
-        raise _refused_instant("reported_at", "lies more than five minutes ahead")
+        raise refused_instant("reported_at", "lies more than five minutes ahead")
     if submission.reported_at < _EARLIEST:
-        raise _refused_instant("reported_at", "lies before 2000-01-01, when none of the sources existed")
+        raise refused_instant("reported_at", "lies before 2000-01-01, when none of the sources existed")
     return submission.reported_at
 
 
-def _refused_instant(field: str, detail: str) -> Problem:
+def refused_instant(field: str, detail: str) -> Problem:
     return Problem(422, "invalid-field", "A field is not acceptable", f"{field}: {detail}", errors=[{"field": field, "detail": detail}])
-
-
-@dataclass(frozen=True, slots=True)
-class MaskedReport:
-    """All of a received event that does not depend on the moment of its commit."""
-
-    title: str
-    text: str
-    category: str | None
-    channel: str | None
-    source_status: str | None
-    location: Location
-    disposition: tuple[Disposition, ...]
-    kinds: tuple[str, ...]
-
-
-def mask_report(submission: Submission) -> MaskedReport:
-    """Pure CPU work: a millisecond where there is something to mask, tens of them for a very long text."""
-    masker = _Masker()
-    place = submission.location
-    return MaskedReport(
-        title=masker(submission.title),
-        text=masker(submission.text),
-        category=masker.maybe(submission.category),
-        channel=masker.maybe(submission.channel),
-        source_status=masker.maybe(submission.source_status),
-        location=Location(
-            province=masker.maybe(place.province),
-            regency=masker.maybe(place.regency),
-            district=masker.maybe(place.district),
-            village=masker.maybe(place.village),
-        ),
-        disposition=_dispositions(submission.disposition, masker),
-        kinds=tuple(sorted(masker.kinds)),
-    )
-
-
-def _dispositions(entries: Sequence[Addressed], masker: _Masker) -> tuple[Disposition, ...]:
-    return tuple(Disposition(name=masker(entry.name), at=entry.at, by=masker.maybe(entry.by)) for entry in entries)
-
-
-def received_event(
-    submission: Submission, masked: MaskedReport, *, complaint_id: UUID, source: str, reported_at: Instant, accepted_at: Instant
-) -> ComplaintReceived:
-    return ComplaintReceived(
-        complaint_id=complaint_id,
-        source=source,
-        source_ref=submission.source_ref,
-        service=submission.service or _SERVICE_OF.get(source, "layanan"),
-        channel=masked.channel,
-        title=masked.title,
-        text=masked.text,
-        class_=submission.class_,
-        category=masked.category,
-        occurred_on=submission.occurred_on,
-        reported_at=reported_at,
-        accepted_at=accepted_at,
-        location=masked.location,
-        is_anonymous=submission.is_anonymous,
-        is_confidential=submission.is_confidential,
-        disposition=masked.disposition,
-        source_status=masked.source_status,
-        is_final=is_final(submission.source_status),
-        masked=masked.kinds,
-        attachment_count=len(submission.attachments),
-    )
-
-
-def changed_event(change: Change, *, complaint_id: UUID, source: str, by: str, accepted_at: datetime) -> ComplaintChanged:
-    """What of a change goes on: free text masked; reporter, form and attachments stay."""
-    masker = _Masker()
-    fields = change.fields.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude={"reporter", "form", "attachments"}, exclude_defaults=True
-    )
-    return ComplaintChanged(
-        change_id=change.change_id,
-        complaint_id=complaint_id,
-        source=source,
-        kind=change.kind,
-        by=by,
-        at=change.at,
-        accepted_at=accepted_at,
-        fields=_masked_values(fields, masker),
-        text=masker.maybe(change.text),
-        source_status=masker.maybe(change.source_status),
-        is_final=is_final(change.source_status) or change.kind in ("withdrawn", "closed", "archived"),
-    )
-
-
-def _masked_values(value: Any, masker: _Masker) -> Any:
-    if isinstance(value, str):
-        return masker(value)
-    if isinstance(value, dict):
-        return {name: _masked_values(item, masker) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_masked_values(item, masker) for item in value]
-    return value
-
-
-def joined_event(
-    *, complaint_id: UUID, source: str, source_ref: str | None, report: int, by: str, accepted_at: datetime
-) -> ComplaintChanged:
-    """A second report of the same matter, known by its SP4N tracking id, came in by another door."""
-    return ComplaintChanged(
-        change_id=f"joined/{report}",
-        complaint_id=complaint_id,
-        source=source,
-        kind="joined",
-        by=by,
-        accepted_at=accepted_at,
-        fields={"source": source, "source_ref": source_ref},
-    )

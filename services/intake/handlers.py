@@ -1,84 +1,27 @@
-"""Intake's use cases: accept reports, join them, accept changes. Each commits before it answers."""
+"""Intake's use cases for reports: accept them, join them, send them again. Each commits before it answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 from prometheus_client import Counter
 
-from services.intake import store
-from services.intake.domain import (
-    Change,
-    Identity,
-    MaskedReport,
-    Submission,
-    changed_event,
-    check_reported_at,
-    joined_event,
-    original_of,
-    received_event,
-    request_sha,
-)
+from services.intake import known_rows, store
+from services.intake.domain import Identity, check_reported_at
 from services.intake.group import Alone
-from services.intake.speakers import Speaker
-from shared.envelope import Message, change_event_id, enclose, received_id
-from shared.events import ComplaintChanged, ComplaintReceived
+from services.intake.publication import change_message, joined_event, received_event, received_message
+from services.intake.requests import Accepted, Request
+from shared.events import ComplaintReceived
 from shared.metrics import IntakeMetrics
 from shared.outbox import Relay, add_to_outbox
 from shared.postgres import Connection, Pool, read_clock, transaction
 from shared.problems import Problem
 from shared.topics import Topics
 
-_PATIENCE_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The answer to a submission, first or repeated."""
-
-    report: store.StoredReport
-    is_repeat: bool
-
-    def body(self) -> dict[str, object]:
-        report = self.report
-        return {
-            "id": report.complaint_id,
-            "source": report.source,
-            "source_ref": report.source_ref,
-            "status": "received",
-            "reported_at": report.reported_at,
-            "accepted_at": report.accepted_at,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A submission that was checked and masked, ready to be stored. Its complaint id is new, unless a name is taken."""
-
-    complaint_id: UUID
-    submission: Submission
-    masked: MaskedReport
-    speaker: Speaker
-    identities: tuple[Identity, ...]
-    original: str
-    sha: bytes
-    traceparent: str | None = None
-
-    @property
-    def source(self) -> str:
-        assert self.speaker.subject is not None
-        return self.speaker.subject
-
-
-def new_request(
-    submission: Submission, masked: MaskedReport, speaker: Speaker, identities: tuple[Identity, ...], traceparent: str | None
-) -> Request:
-    original = original_of(submission)
-    return Request(uuid4(), submission, masked, speaker, identities, original, request_sha(original), traceparent)
+PATIENCE_SECONDS = 5.0
 
 
 class Intake:
@@ -113,7 +56,7 @@ class Intake:
     async def accept_one(self, request: Request) -> Accepted:
         """A request by itself: new, a repeat, a report that joins, or a contradiction. Waits five seconds for whoever has its names."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE_SECONDS
+        deadline = loop.time() + PATIENCE_SECONDS
         try:
             async with asyncio.timeout_at(deadline):
                 await self._places.acquire()
@@ -189,6 +132,7 @@ class Intake:
                 is_repeat=False,
             )
         await store.add_complaints(connection, complaints, reports, messages, self._look_after_seconds)
+        await _remember_rows(connection, [(request, request.complaint_id) for request, _ in fresh])
         return answers
 
     async def _answer_again(self, connection: Connection, requests: Sequence[Request]) -> dict[UUID, Accepted | Exception]:
@@ -206,7 +150,7 @@ class Intake:
 
     async def _settle(self, request: Request, patience: float) -> tuple[Accepted, Counter]:
         """What the request is, and where that is counted. Raises `_Moved` where its names changed hands meanwhile."""
-        async with _patiently(self.pool, patience) as connection:
+        async with patiently(self.pool, patience) as connection:
             known = await store.find_claims(connection, request.identities)
             if not known:
                 answer = (await self._store_free(connection, [request]))[request.complaint_id]
@@ -242,6 +186,7 @@ class Intake:
         reported_at = check_reported_at(request.submission, now)
         number = await store.count_reports(connection, complaint_id)
         await store.add_reports(connection, [_report(request, complaint_id, number, reported_at, now)])
+        await _remember_rows(connection, [(request, complaint_id)])
         event = joined_event(
             complaint_id=complaint_id,
             source=request.source,
@@ -252,59 +197,6 @@ class Intake:
         )
         await add_to_outbox(connection, [change_message(self.topics, event, request.traceparent)])
         return store.StoredReport(complaint_id, number, request.source, request.submission.source_ref, reported_at, now)
-
-    async def accept_change(self, complaint_id: UUID, change: Change, speaker: Speaker, traceparent: str | None) -> dict[str, object]:
-        """Store a source's change and its event; a repeat gets the first answer. Raises `Problem` 404 for what is not the source's."""
-        original = original_of(change)
-        sha = request_sha(original)
-        async with _patiently(self.pool, _PATIENCE_SECONDS) as connection:
-            sources = await store.find_report_sources(connection, complaint_id)
-            if speaker.subject not in {source for source, _ in sources} or not await store.lock_complaint(connection, complaint_id):
-                raise not_found()
-            now = await read_clock(connection)
-            is_new = await self.store_change(connection, complaint_id, change, speaker, now, original, traceparent)
-            if not is_new:
-                stored = await store.get_change(connection, speaker.name, change.change_id)
-                if stored["request_sha"] != sha or stored["complaint_id"] != complaint_id:
-                    raise Problem(
-                        422,
-                        "identity-conflict",
-                        "Sent before with another body",
-                        "change_id was used for another change; give each change an id of its own",
-                        field="change_id",
-                    )
-                now = stored["accepted_at"]
-        if is_new:
-            self.relay.wake()
-        return {"change_id": change.change_id, "complaint_id": complaint_id, "accepted_at": now}
-
-    async def store_change(
-        self,
-        connection: Connection,
-        complaint_id: UUID,
-        change: Change,
-        speaker: Speaker,
-        now: datetime,
-        original: str,
-        traceparent: str | None,
-    ) -> bool:
-        """In the caller's transaction, the complaint locked; False where this change is known."""
-        is_new = await store.add_change(
-            connection,
-            by=speaker.name,
-            change_id=change.change_id,
-            complaint_id=complaint_id,
-            kind=change.kind,
-            accepted_at=now,
-            request_sha=request_sha(original),
-            original=original,
-        )
-        if is_new:
-            assert speaker.subject is not None
-            event = changed_event(change, complaint_id=complaint_id, source=speaker.subject, by=speaker.name, accepted_at=now)
-            await add_to_outbox(connection, [change_message(self.topics, event, traceparent)])
-            self.metrics.changes.labels(change.kind).inc()
-        return is_new
 
     async def resend_unheard(self, limit: int = 500) -> int:
         """Send again, same id and payload, what nothing was heard of in time."""
@@ -321,29 +213,15 @@ class Intake:
         return len(rows)
 
 
-def received_message(topics: Topics, event: ComplaintReceived, value: bytes, traceparent: str | None) -> Message:
-    return enclose(
-        event,
-        topic=topics.received,
-        complaint_id=event.complaint_id,
-        event_id=received_id(event.complaint_id),
-        source="intake",
-        at=event.accepted_at,
-        traceparent=traceparent,
-        value=value,
-    )
-
-
-def change_message(topics: Topics, event: ComplaintChanged, traceparent: str | None) -> Message:
-    return enclose(
-        event,
-        topic=topics.changes,
-        complaint_id=event.complaint_id,
-        event_id=change_event_id(event.complaint_id, event.by, event.change_id),
-        source="intake",
-        at=event.accepted_at,
-        traceparent=traceparent,
-    )
+async def _remember_rows(connection: Connection, stored: Sequence[tuple[Request, UUID]]) -> None:
+    """Of reports that came in as rows of an export: what the next export is compared with."""
+    rows = [
+        known_rows.ExportedRow(request.source, request.submission.source_ref, complaint_id, request.exported_at, request.original)
+        for request, complaint_id in stored
+        if request.exported_at is not None and request.submission.source_ref is not None
+    ]
+    if rows:
+        await known_rows.record_known_rows(connection, rows)
 
 
 def _report(request: Request, complaint_id: UUID, number: int, reported_at: datetime, now: datetime) -> store.NewReport:
@@ -351,7 +229,7 @@ def _report(request: Request, complaint_id: UUID, number: int, reported_at: date
 
 
 @asynccontextmanager
-async def _patiently(pool: Pool, seconds: float) -> AsyncIterator[Connection]:
+async def patiently(pool: Pool, seconds: float) -> AsyncIterator[Connection]:
     """A transaction that waits so long for another request with the same name, then asks its caller to come again."""
     try:
         async with transaction(pool) as connection:

@@ -58,7 +58,7 @@ class Doorkeeper:
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, "no-key", "No key", "send the header Authorization: Bearer <key>", field="Authorization")
         parts = token.strip().split("_")
-        if len(parts) != 3 or parts[0] != _PREFIX or not token.isascii():
+        if len(parts) != 3 or parts[0] != _PREFIX or not (token.isascii() and token.isprintable()):
             raise _refused()
         _, short, secret = parts
         now = time.monotonic()

@@ -23,14 +23,15 @@ def read_status(record: Record) -> CaseStatus:
 
 def status_subscription(pool: Pool, topics: Topics) -> Subscription[CaseStatus]:
     async def apply(batch: Sequence[tuple[Record, CaseStatus]]) -> None:
-        newest: dict[UUID, tuple[CaseStatus, bytes]] = {}
-        for record, status in batch:
+        newest: dict[UUID, CaseStatus] = {}
+        for _, status in batch:
             known = newest.get(status.complaint_id)
-            if known is None or known[0].sequence < status.sequence:
-                newest[status.complaint_id] = (status, record.value or b"")
+            if known is None or known.sequence < status.sequence:
+                newest[status.complaint_id] = status
         async with transaction(pool) as connection:
+            # Written anew: the record itself may leave out what has a default.
             await store.record_statuses(
-                connection, [(key, status.sequence, status.state, value.decode()) for key, (status, value) in newest.items()]
+                connection, [(key, status.sequence, status.state, status.to_json().decode()) for key, status in newest.items()]
             )
 
     return Subscription(purpose="status", topics=(topics.status,), read=read_status, apply=apply)

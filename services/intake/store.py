@@ -245,49 +245,6 @@ async def get_change(connection: Connection, by: str, change_id: str) -> dict[st
     return dict(row)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownRow:
-    """What an export last showed of a report, as the body of a submission in JSON. `exported_at` is None before any export."""
-
-    complaint_id: UUID
-    exported_at: datetime | None
-    fields: str
-
-
-async def find_known_row(connection: Connection, source: str, source_ref: str) -> KnownRow | None:
-    """The last row imported, else the report as it came in by HTTP; None where the reference is unknown."""
-    row = await connection.fetchrow(
-        """
-        SELECT identities.complaint_id, exported_at, coalesce(fields, original) AS fields
-        FROM identities
-        JOIN reports ON reports.complaint_id = identities.complaint_id AND reports.number = identities.report
-        LEFT JOIN known_rows ON known_rows.source = identities.source AND known_rows.source_ref = identities.value
-        WHERE identities.kind = 'ref' AND identities.source = $1 AND identities.value = $2
-        """,
-        source,
-        source_ref,
-    )
-    return KnownRow(**dict(row)) if row is not None else None
-
-
-async def record_known_row(
-    connection: Connection, *, source: str, source_ref: str, complaint_id: UUID, exported_at: datetime, fields: str
-) -> None:
-    """Keeps the newest export's row."""
-    await connection.execute(
-        """
-        INSERT INTO known_rows (source, source_ref, complaint_id, exported_at, fields) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (source, source_ref) DO UPDATE SET exported_at = excluded.exported_at, fields = excluded.fields
-        WHERE known_rows.exported_at < excluded.exported_at
-        """,
-        source,
-        source_ref,
-        complaint_id,
-        exported_at,
-        fields,
-    )
-
-
 async def record_statuses(connection: Connection, statuses: Sequence[tuple[UUID, int, str, str]]) -> None:
     """(complaint, sequence, state, status as JSON), at most one a complaint; only a greater sequence is applied."""
     await connection.execute(

@@ -6,32 +6,27 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
 from deploy.local.postgres import RunningPostgres
-from tests.door import Door, fields_of, open_door, problem
+from tests.door import Door, fields_of, open_door, problem, shared_door
 from tests.world import report
 
 KIB = 1024
 
 
 @pytest.fixture(scope="module")
-async def module_door(postgres: RunningPostgres, template: str) -> AsyncIterator[Door]:
-    connection = await asyncpg.connect(postgres.dsn)
-    await connection.execute(f'CREATE DATABASE "bad_input" TEMPLATE "{template}"')
-    async with open_door(postgres.dsn.rpartition("/")[0] + "/bad_input") as opened:
-        yield opened
-    await connection.execute('DROP DATABASE "bad_input" WITH (FORCE)')
-    await connection.close()
+async def opened(postgres: RunningPostgres, template: str) -> AsyncIterator[Door]:
+    async with shared_door(postgres.dsn, template) as door:
+        yield door
 
 
 @pytest.fixture
-async def door(module_door: Door) -> AsyncIterator[Door]:
-    """One intake for the whole module: nothing may be stored in it by what is refused."""
-    before = await module_door.counts()
-    yield module_door
-    assert await module_door.counts() == before, "something of a refused request was stored"
+async def door(opened: Door) -> AsyncIterator[Door]:
+    """Nothing may be stored by what is refused."""
+    await opened.clear()
+    yield opened
+    assert not any((await opened.counts()).values()), "something of a refused request was stored"
 
 
 def raw(text: str) -> bytes:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.door import NOWHERE, Door, fields_of, open_door, problem
+from deploy.local.postgres import RunningPostgres
+from tests.door import NOWHERE, Door, fields_of, problem, shared_door
 from tests.processes import ServiceProcess
 from tests.world import World, report, until
 
@@ -18,20 +19,31 @@ BATCH = "/v1/complaints/batch"
 KIB = 1024
 
 
+@pytest.fixture(scope="module")
+async def opened(postgres: RunningPostgres, template: str) -> AsyncIterator[Door]:
+    async with shared_door(postgres.dsn, template) as door:
+        yield door
+
+
 @pytest.fixture
-async def door(dsn: str) -> AsyncIterator[Door]:
-    async with open_door(dsn) as opened:
-        yield opened
+async def door(opened: Door) -> Door:
+    await opened.clear()
+    return opened
 
 
 def line(number: int, **fields: Any) -> bytes:
     return json.dumps(report(source_ref=str(number), **fields)).encode()
 
 
+async def ids_by_reference(world: World) -> dict[str, str]:
+    rows = await world.db.fetch("SELECT source_ref, id::text FROM intake.complaints")
+    return {row["source_ref"]: row["id"] for row in rows}
+
+
 async def test_each_line_is_answered_in_order_and_the_lines_are_complaints(door: Door) -> None:
     answers = await door.send_lines(BATCH, [report(source_ref=str(number)) for number in range(200)])
     assert [answer["line"] for answer in answers] == list(range(1, 201))
-    stored = dict(await door.world.db.fetch("SELECT source_ref, id::text FROM intake.complaints"))
+    stored = await ids_by_reference(door.world)
     assert [answer["id"] for answer in answers] == [stored[str(number)] for number in range(200)]
     assert (await door.counts())["outbox"] == 200
 
@@ -93,7 +105,7 @@ async def test_lines_with_the_same_reference_are_one_complaint(door: Door) -> No
 
 
 async def test_as_many_lines_as_are_allowed_are_taken_and_the_next_one_is_told(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.intake.api._MOST_LINES", 100)
+    monkeypatch.setattr("services.intake.lines.MOST_LINES", 100)
     lines = b"".join(line(number) + b"\n" for number in range(1, 101))
     answers = await door.send_lines(BATCH, lines + b"\n\r\n")
     assert [(answer["line"], "id" in answer) for answer in answers] == [(number, True) for number in range(1, 101)]
@@ -116,7 +128,8 @@ async def process(dsn: str, tmp_path: Path) -> AsyncIterator[tuple[World, Servic
 
 def request(port: int, headers: dict[str, str], body: bytes) -> bytes:
     told = {"Host": f"127.0.0.1:{port}", "Content-Length": str(len(body)), "Connection": "close"} | headers
-    return b"".join([f"POST {BATCH} HTTP/1.1\r\n".encode(), *(f"{name}: {value}\r\n".encode() for name, value in told.items()), b"\r\n", body])
+    head = [f"POST {BATCH} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items()), "", ""]
+    return "\r\n".join(head).encode() + body
 
 
 def send_all_then_read(port: int, headers: dict[str, str], body: bytes) -> list[dict[str, Any]]:
@@ -148,7 +161,7 @@ async def test_5_000_lines_over_a_socket_that_reads_nothing_until_all_is_sent(pr
     await until("what was sent before the client went away is stored", has_begun)
     answers = await asyncio.to_thread(send_all_then_read, intake.port, headers, body)
     assert [answer["line"] for answer in answers] == list(range(1, 5_001))
-    stored = dict(await world.db.fetch("SELECT source_ref, id::text FROM intake.complaints"))
+    stored = await ids_by_reference(world)
     assert [answer.get("id") for answer in answers] == [stored[str(number)] for number in range(5_000)]
     assert await asyncio.to_thread(send_all_then_read, intake.port, headers, body) == answers
     assert await world.db.fetchval("SELECT count(*) FROM intake.outbox") == 5_000

@@ -7,16 +7,23 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from tests.door import Door, fields_of, open_door, problem, replica
+from deploy.local.postgres import RunningPostgres
+from tests.door import Door, fields_of, problem, replica, shared_door
 from tests.world import report, until
 
 ONE = {"complaints": 1, "reports": 1, "outbox": 1}
 
 
+@pytest.fixture(scope="module")
+async def opened(postgres: RunningPostgres, template: str) -> AsyncIterator[Door]:
+    async with shared_door(postgres.dsn, template) as door:
+        yield door
+
+
 @pytest.fixture
-async def door(dsn: str) -> AsyncIterator[Door]:
-    async with open_door(dsn) as opened:
-        yield opened
+async def door(opened: Door) -> Door:
+    await opened.clear()
+    return opened
 
 
 def only(counts: dict[str, int], *tables: str) -> dict[str, int]:

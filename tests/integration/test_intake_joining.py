@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.door import Door, fields_of, open_door, problem, replica
+from deploy.local.postgres import RunningPostgres
+from tests.door import Door, fields_of, problem, replica, shared_door
 
 TRACKING_ID = "5049672"
 # By which door, and with what, a report of the same matter comes in.
@@ -21,10 +22,16 @@ HALO: dict[str, Any] = {
 NAMELESS: dict[str, Any] = {"role": "source:loket", "sp4n_tracking_id": TRACKING_ID, "text": "Datang ke loket menanyakan paspor."}
 
 
+@pytest.fixture(scope="module")
+async def opened(postgres: RunningPostgres, template: str) -> AsyncIterator[Door]:
+    async with shared_door(postgres.dsn, template) as door:
+        yield door
+
+
 @pytest.fixture
-async def door(dsn: str) -> AsyncIterator[Door]:
-    async with open_door(dsn) as opened:
-        yield opened
+async def door(opened: Door) -> Door:
+    await opened.clear()
+    return opened
 
 
 @pytest.mark.parametrize(("first", "second"), [(HALO, LAPOR), (LAPOR, HALO), (LAPOR, NAMELESS), (NAMELESS, LAPOR)])

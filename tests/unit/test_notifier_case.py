@@ -32,6 +32,14 @@ def test_accepting_and_answering_move_the_assignment_and_the_case() -> None:
     assert [(answer.unit, answer.at, answer.outcome) for answer in status.answers] == [("imigrasi", hours(5), "selesai")]
 
 
+def test_of_two_that_say_the_same_the_earlier_counts() -> None:
+    kept = assigned().tell((updated(CASE_ID, "accepted"), hours(5))).tell((updated(CASE_ID, "accepted"), hours(2)))
+    assert kept.case.assignments[0].since == hours(2)
+    kept.tell((updated(CASE_ID, "answered"), hours(9))).tell((updated(CASE_ID, "answered"), hours(7)))
+    assert kept.case.assignments[0].since == hours(7)
+    assert [answer.at for answer in kept.status().answers] == [hours(7), hours(9)]
+
+
 def test_following_up_stops_the_first_follow_up_clock_and_moves_nothing_else() -> None:
     kept = assigned().tell((updated(CASE_ID, "followed_up"), hours(2)))
     assert (kept.case.state, kept.case.assignments[0].state) == ("assigned", "assigned")
@@ -81,6 +89,11 @@ def test_an_unprocessable_case_is_filled_by_its_report_and_its_clock_runs_from_t
     assert (kept.case.state, kept.status().source_ref, kept.status().reported_at) == ("held", "5049672", MONDAY)
     assert clock.due_at == MONDAY.replace(day=9, hour=7, minute=0), "the third working day, 16:00 in Jayapura"
     assert kept.case.next_due_at == MONDAY.replace(day=8, hour=7, minute=0)
+
+
+def test_an_unprocessable_case_that_ended_before_its_report_was_read_stays_ended() -> None:
+    kept = told(CASE_ID, [[unprocessable(CASE_ID), changed(CASE_ID, "closed", hours(4))], [received(CASE_ID)]]).sweep(LONG_AFTER)
+    assert (kept.case.state, kept.case.clocks[0].state, kept.said()) == ("closed", "stopped", [])
 
 
 def test_an_unprocessable_case_that_proves_to_be_history_stops_its_clock_and_takes_back_what_fired() -> None:

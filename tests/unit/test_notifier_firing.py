@@ -121,6 +121,14 @@ def test_an_answer_from_before_the_deadline_that_is_read_after_it_takes_back_due
     assert [item.level for item in kept.said("rescinded")] == [0, 1, -1], "an earlier stop takes back what is left, once"
 
 
+def test_an_answer_at_the_very_deadline_is_in_time_whichever_is_read_first() -> None:
+    deadline = due(MONDAY, 5)
+    read_first = told(CASE_ID, [[received(CASE_ID), routed(CASE_ID)]]).tell((updated(CASE_ID, "answered"), deadline)).sweep(LONG_AFTER)
+    assert read_first.said("due", "overdue") == []
+    read_later = told(CASE_ID, [[received(CASE_ID), routed(CASE_ID)]]).sweep(deadline).tell((updated(CASE_ID, "answered"), deadline))
+    assert [item.level for item in read_later.said("rescinded")] == [0]
+
+
 def test_a_proposed_transfer_keeps_its_clock_and_one_that_a_person_or_another_source_made_stops_it() -> None:
     proposed = told(CASE_ID, [decided(CASE_ID, "other_agency")])
     assert (proposed.case.state, proposed.case.clocks[0].state, proposed.case.first_outcome) == ("transferred", "running", "transferred")
@@ -132,7 +140,8 @@ def test_a_proposed_transfer_keeps_its_clock_and_one_that_a_person_or_another_so
 
 
 def test_history_has_no_clock_and_no_follow_up() -> None:
-    kept = told(CASE_ID, [[received(CASE_ID, is_final=True, source_status="Selesai")]]).sweep(LONG_AFTER)
+    finished = received(CASE_ID, is_final=True, source_status="Selesai")
+    kept = told(CASE_ID, [[finished, changed(CASE_ID, "archived", hours(3))]]).sweep(LONG_AFTER)
     assert (kept.status().state, kept.status().clocks, kept.said()) == ("history", (), [])
 
 
