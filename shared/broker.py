@@ -168,8 +168,7 @@ class BatchConsumer(Generic[Read]):
             while True:
                 try:
                     await self.breaker.look()
-                    if self.breaker.resumed_at_ms > self._limit.forgiven_until_ms:
-                        self._limit.forgive(self.breaker.resumed_at_ms)
+                    self._limit.forgive(self.breaker.resumed_at_ms)
                     if self.breaker.is_open and running:
                         await self._subscriber.stop()
                         running = False
@@ -214,11 +213,13 @@ class BatchConsumer(Generic[Read]):
         for number, record in enumerate(records):
             if number % _YIELD_EVERY == _YIELD_EVERY - 1:
                 await asyncio.sleep(0)  # heartbeats go on between chunks
+            is_bad = True
             try:
                 read = self.subscription.read(record)
+                is_bad = self.subscription.is_bad(read)
+                readable.append((record, read))
             except Dead as error:
                 dead.append((record, error))
-                bad += self._counts(record)
             except Exception as error:  # an unknown exception is a bug, and must not stop the record's neighbours
                 self._metrics.bugs.inc()
                 _log.error("A record could not be read because of a bug", topic=record.topic, offset=record.offset, exc_info=error)
@@ -227,13 +228,9 @@ class BatchConsumer(Generic[Read]):
                     dead.append((record, Dead("bug", type(error).__name__)))
                 else:
                     readable.append((record, instead))
-                bad += self._counts(record)
-            else:
-                readable.append((record, read))
-                bad += self._counts(record) if self.subscription.is_bad(read) else 0
+            bad += self._counts(record) if is_bad else 0
         await self._check_breaker(came, bad)
-        if dead:
-            await self._keep_dead(dead)
+        await self._keep_dead(dead)
         if readable:
             try:
                 await self.subscription.apply(readable)
@@ -286,8 +283,8 @@ class BatchConsumer(Generic[Read]):
 
 
 def _is_bug(error: Exception) -> bool:
-    """Whatever is not infrastructure's fault, and what Kafka will refuse however often it is sent."""
-    return isinstance(error, REFUSED_FOR_GOOD) or not isinstance(error, (*_COMES_AGAIN, BreakerOpen))
+    """Whatever is not infrastructure's fault, and what Kafka or asyncpg (an InterfaceError that is a ValueError) will always refuse."""
+    return isinstance(error, (*REFUSED_FOR_GOOD, ValueError)) or not isinstance(error, (*_COMES_AGAIN, BreakerOpen))
 
 
 async def _raw(_message: Any) -> bytes:

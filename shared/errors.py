@@ -68,5 +68,7 @@ class DeadLetterLimit:
         self._seen.append((now, came, bad))
 
     def forgive(self, until_ms: int) -> None:
-        self.forgiven_until_ms = max(self.forgiven_until_ms, until_ms)
-        self._seen.clear()
+        """A repeat of what was forgiven, or of something older, changes nothing."""
+        if until_ms > self.forgiven_until_ms:
+            self.forgiven_until_ms = until_ms
+            self._seen.clear()

@@ -38,11 +38,17 @@ def _report(complaint_id: UUID, at: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def decided(complaint_id: UUID, *destinations: str, at: datetime = MONDAY, reported_at: datetime | None = None, **changed: Any) -> list[Decided]:
+def decided(
+    complaint_id: UUID, *destinations: str, at: datetime = MONDAY, reported_at: datetime | None = None, **changed: Any
+) -> list[Decided]:
     """One decision, a part for each destination: a unit, `unit/desk`, `triage` or `other_agency`."""
     decision = changed.get("decision", 0)
     parts = [DecisionPart(destination=item.partition("/")[0], leading=number == 0) for number, item in enumerate(destinations)]
-    common = _report(complaint_id, reported_at or at) | {"decision": decision, "parts": parts, "rules_version": "test", "decided_at": at} | changed
+    common = (
+        _report(complaint_id, reported_at or at)
+        | {"decision": decision, "parts": parts, "rules_version": "test", "decided_at": at}
+        | changed
+    )
     made: list[Decided] = []
     for number, destination in enumerate(destinations):
         fields = common | {"part": number}
@@ -64,9 +70,16 @@ def routed(complaint_id: UUID, unit: str = "imigrasi", **changed: Any) -> Decide
 def unprocessable(complaint_id: UUID, at: datetime = MONDAY) -> ComplaintHeld:
     """What the router says of a record of which it could read only the key."""
     return ComplaintHeld(
-        complaint_id=complaint_id, reported_at=at, accepted_at=at, decision=0, part=0, parts=(DecisionPart(destination="triage", leading=True),),
-        rules_version="test", decided_at=at, why="unprocessable",
-    )  # fmt: skip
+        complaint_id=complaint_id,
+        reported_at=at,
+        accepted_at=at,
+        decision=0,
+        part=0,
+        parts=(DecisionPart(destination="triage", leading=True),),
+        rules_version="test",
+        decided_at=at,
+        why="unprocessable",
+    )
 
 
 def changed(complaint_id: UUID, kind: str, at: datetime = MONDAY, **more: Any) -> ComplaintChanged:

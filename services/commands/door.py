@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WINDOW = 200
 """Lines in one request. It is part of the meaning of a line's Idempotency-Key: another number would make a repeated file a new one."""
 
+_TRIES_OF_A_BUG = 5
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 10.0
 Answer = dict[str, Any]
 
@@ -48,8 +49,9 @@ class Door:
         Raises `CommandError` where intake refuses the whole, or says nothing for too long.
         """
         left = {place for place, line in enumerate(lines) if line.strip()}
-        pause, heard_at = _FIRST_PAUSE_SECONDS, self.now()
+        pause, heard_at, tries = _FIRST_PAUSE_SECONDS, self.now(), 0
         while left:
+            tries += 1
             # Answered lines are sent as blank ones: the numbers of the others stay.
             body = b"".join((line if place in left else b"") + b"\n" for place, line in enumerate(lines))
             asked_pause = 0.0
@@ -58,7 +60,7 @@ class Door:
                     asked_pause = answer
                     continue
                 place = place_of(answer)
-                if place in left and not _is_passing(answer):
+                if place in left and (not _is_passing(answer) or (tries >= _TRIES_OF_A_BUG and _is_bug(answer))):
                     left.discard(place)
                     heard_at, pause = self.now(), _FIRST_PAUSE_SECONDS
                     yield place, answer
@@ -116,6 +118,11 @@ def _is_passing(answer: Answer) -> bool:
     """A problem that is not the line's own: the same line may be taken a moment later."""
     status = answer.get("problem", {}).get("status", 0)
     return bool(status >= 500 or status == 409)
+
+
+def _is_bug(answer: Answer) -> bool:
+    """What intake stumbles over again and again is told as the line's own answer: it must not hold up the lines behind it."""
+    return bool(answer.get("problem", {}).get("status") == 500)
 
 
 def _detail(response: "httpx.Response") -> str:

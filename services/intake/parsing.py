@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from services.intake.masking import mask
 from shared.problems import Problem
 
 MOST_BYTES = 256 * 1024
@@ -98,11 +99,12 @@ def _walk(value: Any, path: tuple[str, ...], depth: int) -> None:
 
 
 def _dotted(path: Sequence[str]) -> str:
-    return ".".join(path)[:200] or "body"
+    # An unknown field's name is input too.
+    return mask(".".join(path)[:200]).text or "body"
 
 
 def _printable(name: str) -> str:
-    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in name[:100])
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in mask(name[:100]).text)
 
 
 def validate(model: type[Model], value: Any) -> Model:

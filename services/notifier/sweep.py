@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+
 from aiokafka import TopicPartition
 
 from services.notifier.handlers import Notifier
@@ -19,15 +20,7 @@ _log = get_logger()
 class Sweep:
     """The notifier's periodic work over one replica's partitions; the watermark is of all replicas."""
 
-    def __init__(
-        self,
-        notifier: Notifier,
-        pool: Pool,
-        topics: Topics,
-        ends: Ends,
-        progress: Progress,
-        metrics: NotifierMetrics,
-    ) -> None:
+    def __init__(self, notifier: Notifier, pool: Pool, topics: Topics, ends: Ends, progress: Progress, metrics: NotifierMetrics) -> None:
         self._notifier = notifier
         self._pool = pool
         self._topics = topics

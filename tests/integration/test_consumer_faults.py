@@ -25,7 +25,12 @@ async def test_a_batch_over_many_partitions_that_postgresql_refuses_is_given_bac
         """
     )
     cases = [uuid4() for _ in range(300)]
-    await put(world, *(received(case, now) for case in cases), *(routed(case, at=now) for case in cases), *(changed(case, "edited", now) for case in cases))
+    await put(
+        world,
+        *(received(case, now) for case in cases),
+        *(routed(case, at=now) for case in cases),
+        *(changed(case, "edited", now) for case in cases),
+    )
     await world.start("notifier")
     await caught_up(world, "notifier")
     found = await statuses(world)
@@ -40,7 +45,8 @@ async def fail_for(world: World, table: str, column: str, case: UUID) -> None:
         f"""
         CREATE OR REPLACE FUNCTION public.breaks() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'a bug'; END $$;
-        CREATE TRIGGER breaks BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN (NEW.{column} = '{case}') EXECUTE FUNCTION public.breaks();
+        CREATE TRIGGER breaks BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN (NEW.{column} = '{case}')
+            EXECUTE FUNCTION public.breaks();
         """
     )
 

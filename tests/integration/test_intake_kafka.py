@@ -63,7 +63,7 @@ async def test_what_is_accepted_without_a_broker_leaves_in_order_once_there_is_o
         assert len({record.partition for record in received}) == 2
 
         async def is_whole() -> bool:
-            return (await door.http.get("/health/ready")).json()["status"] == "ready"
+            return bool((await door.http.get("/health/ready")).json()["status"] == "ready")
 
         await until("intake sees the broker", is_whole)
         assert await metric(door, "jalur_intake_kafka_away") == 0

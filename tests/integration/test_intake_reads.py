@@ -1,6 +1,7 @@
 """What a key may read before anybody decided anything: its own, found by id and by reference, and nothing of others."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ async def found_ids(door: Door, reference: str, role: str | None = None) -> list
 
 
 async def test_before_any_status_a_report_is_received(door: Door) -> None:
-    body = {"source_ref": "5049672", "class": "pengaduan", "reported_at": "2026-07-13T09:20:00+08:00"}
+    body: dict[str, Any] = {"source_ref": "5049672", "class": "pengaduan", "reported_at": "2026-07-13T09:20:00+08:00"}
     made = await door.accepted(**body)
     response = await door.http.get(f"{PATH}/{made['id']}")
     assert response.json() == {

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 from aiokafka import ConsumerRecord
+from structlog.testing import capture_logs
 
 from shared.envelope import Message
 from shared.topics import Topics
@@ -20,6 +21,7 @@ def bad_records(topics: Topics) -> dict[str, tuple[Message, str]]:
     updates = topics.updates("imigrasi")
     good = updated(case, "accepted").to_json()
     foreign = updated(case, "accepted", "ahu").to_json()
+    overflow = routed(other, decision=2**40).to_json()
     return {
         "null key": (Message(updates, None, good, PLAIN), "no_complaint_id"),
         "short key": (Message(updates, b"5049672", good, PLAIN), "no_complaint_id"),
@@ -31,6 +33,7 @@ def bad_records(topics: Topics) -> dict[str, tuple[Message, str]]:
         "another complaint's key": (Message(updates, other.bytes, good, PLAIN), "key_differs"),
         "another unit's": (Message(updates, case.bytes, foreign, PLAIN), "wrong_unit"),
         "another unit's part": (Message(topics.routed("ahu"), case.bytes, routed(case, "imigrasi").to_json(), ()), "wrong_unit"),
+        "a number that no column takes": (Message(topics.routed("imigrasi"), other.bytes, overflow, ()), "bug"),
         "unreadable change": (Message(topics.changes, case.bytes, b"{}", ()), "not_our_schema"),
         "unreadable report": (Message(topics.received, case.bytes, f'{{"title": "{NIK}"}}'.encode(), ()), "not_our_schema"),
     }
@@ -44,8 +47,10 @@ async def test_bad_records_are_kept_as_they_came_with_a_reason_that_quotes_nothi
     await put(world, received(before, now), *(message for message, _ in bad.values()), received(after, now))
     odd = message_of(world.topics, routed(after, at=now))
     await put(world, Message(odd.topic, odd.key, odd.value, (("ce_id", b"\xff"), ("ce_type", None), ("traceparent", None))))
-    app = await world.start("notifier")
-    await caught_up(world, "notifier")
+    with capture_logs() as logs:
+        app = await world.start("notifier")
+        await caught_up(world, "notifier")
+    assert NIK not in str([{**entry, "exc_info": None} for entry in logs])
     found = await statuses(world)
     assert {case: found[str(case)].state for case in (before, after)} == {before: "received", after: "assigned"}
 

@@ -12,7 +12,7 @@ from tests.bus import caught_up, consumed, follow_ups, put, statuses, stuck, unt
 from tests.facts import decided, received, routed, updated
 from tests.world import World, event_ids, until
 
-PAPUA = {"location": {"province": "Papua"}}
+PAPUA: dict[str, Any] = {"location": {"province": "Papua"}}
 JAYAPURA = load_directory().zone(None, "Papua")
 LEVELS = {"reminder": -1, "due": 0, "overdue": 1}
 
@@ -76,6 +76,7 @@ async def test_an_answer_that_waits_in_kafka_across_its_deadline_while_the_notif
     assert {item.complaint_id for item in await follow_ups(world, "imigrasi")} == {silent}
     status = (await statuses(world))[str(answered)]
     assert (status.state, status.clocks[1].state) == ("answered", "stopped")
+    assert deadline - timedelta(minutes=6) < status.assignments[0].since < deadline, "it counts from when it was appended"
 
 
 async def test_two_notifiers_share_the_load_and_fire_everything_once_by_id(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Units speak by Kafka: what they say reaches their case, counts from the broker's time, and is refused in words where it cannot be taken."""
+"""Units speak by Kafka: what they say reaches their case and counts from the broker's time, or is refused in words."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -30,7 +30,12 @@ async def test_what_units_say_reaches_its_case_in_whatever_order_and_however_oft
     await caught_up(world, "notifier")
 
     found = await statuses(world)
-    assert {case: found[str(case)].state for case in updates} == {accepting: "accepted", following: "assigned", answering: "answered", early: "answered"}
+    assert {case: found[str(case)].state for case in updates} == {
+        accepting: "accepted",
+        following: "assigned",
+        answering: "answered",
+        early: "answered",
+    }
     assert [(answer.unit, answer.outcome) for answer in found[str(answering)].answers] == [("imigrasi", "selesai")]
     assert found[str(following)].clocks[1].state == "stopped"
     since = found[str(accepting)].assignments[0].since

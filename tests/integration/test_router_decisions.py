@@ -25,7 +25,9 @@ async def from_the_beginning(world: World, group: str, topic: str) -> None:
     await consumer.stop()
 
 
-async def test_a_second_delivery_under_other_rules_says_the_same_again(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_second_delivery_under_other_rules_says_the_same_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = await world.now()
     first, second = uuid4(), uuid4()
     imigrasi, ahu = world.topics.routed("imigrasi"), world.topics.routed("ahu")

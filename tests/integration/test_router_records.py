@@ -36,7 +36,9 @@ async def test_an_unreadable_report_with_a_good_key_is_held_and_becomes_a_case_a
         Message(topic, foreign.bytes, received(good, now).to_json(), TYPE),
         Message(topic, typed.bytes, received(typed, now).to_json(), (("ce_type", b"id.jalur.case.update.v1"),)),
         Message(topic, later.bytes, b"", (("ce_type", None), ("traceparent", b"\xff"))),
-        Message(topic, good.bytes, received(good, now, title="Paspor", text=PASPOR).to_json(), (("ce_type", None), ("traceparent", b"\xff"))),
+        Message(
+            topic, good.bytes, received(good, now, title="Paspor", text=PASPOR).to_json(), (("ce_type", None), ("traceparent", b"\xff"))
+        ),
         Message(topic, later.bytes, received(later, now, title="Paspor", text=PASPOR).to_json(), TYPE),
     )
     router = await world.start("router")
@@ -86,7 +88,17 @@ async def test_every_readable_report_is_judged_however_odd_and_carries_nothing_b
     ids = {name: uuid4() for name in odd}
     strange = uuid4()
     newer = json.loads(received(strange, now, title="Paspor", text=PASPOR).to_json())
-    newer |= {"unit": "ahu", "desk": "x", "agency": 7, "part": "x", "copies": 1, "why": "x", "assignment_id": 1, "transfers": "x", "mood": [1]}
+    newer |= {
+        "unit": "ahu",
+        "desk": "x",
+        "agency": 7,
+        "part": "x",
+        "copies": 1,
+        "why": "x",
+        "assignment_id": 1,
+        "transfers": "x",
+        "mood": [1],
+    }
     await world.start("router")
     await put(world, *(received(ids[name], now, title=name, text=text) for name, text in odd.items()))
     await put(world, Message(world.topics.received, strange.bytes, json.dumps(newer).encode(), TYPE))

@@ -103,6 +103,13 @@ def test_a_line_that_cannot_be_stored_just_now_is_sent_again_and_one_that_is_wro
     assert intake.requests[1][0] == [b"a", b""]
 
 
+def test_a_line_that_intake_stumbles_over_each_time_does_not_hold_up_the_others() -> None:
+    stumbles = ndjson({"line": 1, "problem": {"status": 500, "detail": "Internal error"}}, {"line": 2, "id": "id-2"})
+    answers = posted(_Intake(stumbles), _Time(), b"a", b"b")
+    assert answers[0]["problem"]["status"] == 500
+    assert answers[1]["id"] == "id-2"
+
+
 def test_a_refusal_of_the_whole_ends_at_once_with_the_reason() -> None:
     time = _Time()
     with pytest.raises(CommandError, match=r"Away: the database does not answer \(403\)"):

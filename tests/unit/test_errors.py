@@ -18,7 +18,16 @@ SECRET = "Budi 5371014101900001"
 
 @pytest.mark.parametrize(
     ("came", "bad", "opens"),
-    [(30, 20, True), (40, 20, True), (41, 20, False), (100, 19, False), (19, 19, False), (100, 50, True), (500, 249, False), (20, 20, True)],
+    [
+        (30, 20, True),
+        (40, 20, True),
+        (41, 20, False),
+        (100, 19, False),
+        (19, 19, False),
+        (100, 50, True),
+        (500, 249, False),
+        (20, 20, True),
+    ],
 )
 def test_it_opens_at_twenty_bad_records_that_are_half_of_what_came(came: int, bad: int, opens: bool) -> None:
     assert DeadLetterLimit().would_open(0.0, came, bad) is opens
@@ -42,7 +51,9 @@ def test_what_an_operator_forgave_is_gone() -> None:
     limit.record(0.0, 19, 19)
     limit.forgive(1_000)
     assert not limit.would_open(1.0, 1, 1)
+    limit.record(1.0, 19, 19)
     limit.forgive(500)
+    assert limit.would_open(2.0, 1, 1)
     assert limit.forgiven_until_ms == 1_000, "an older resume does not take a newer one back"
 
 

@@ -26,7 +26,9 @@ def histories(draw: st.DrawFn) -> list[Fact | Told]:
     instants = iter(draw(st.lists(st.integers(1, 400), min_size=12, max_size=12, unique=True)))
     source = draw(st.sampled_from(["lapor", "loket"]))
     is_final = draw(st.integers(0, 9)) == 0
-    facts: list[Fact | Told] = [received(CASE_ID, hours(0), source=source, is_final=is_final, **{"class": draw(st.sampled_from(["pengaduan", None]))})]
+    facts: list[Fact | Told] = [
+        received(CASE_ID, hours(0), source=source, is_final=is_final, **{"class": draw(st.sampled_from(["pengaduan", None]))})
+    ]
     destinations: list[str] = []
     if draw(st.integers(0, 4)) == 0:
         facts.append(unprocessable(CASE_ID, hours(next(instants) / 100)))
@@ -82,8 +84,8 @@ def test_any_order_in_any_batches_ends_the_same(facts: list[Fact | Told], data: 
         orders = [[[fact] for fact in reversed(facts)], [[facts[number]] for number in (*range(1, len(facts)), 0)]]
     else:
         again = data.draw(st.lists(st.sampled_from(facts), max_size=4), label="told twice")
-        order = data.draw(st.permutations([*facts, *again]), label="order")
-        orders = [batches(order, data.draw(st.lists(st.integers(1, 4), max_size=8), label="batch sizes"))]
+        shuffled = data.draw(st.permutations([*facts, *again]), label="order")
+        orders = [batches(shuffled, data.draw(st.lists(st.integers(1, 4), max_size=8), label="batch sizes"))]
     for order in orders:
         kept = told(CASE_ID, order)
         assert sequences_rise_by_one(kept)

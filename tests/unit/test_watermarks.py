@@ -18,7 +18,9 @@ seconds = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.booleans()
 
 @given(seconds, seconds)
 @settings(deadline=None)
-def test_an_instant_is_claimed_only_when_its_end_was_applied_and_never_goes_back(a: list[tuple[int, int, bool]], b: list[tuple[int, int, bool]]) -> None:
+def test_an_instant_is_claimed_only_when_its_end_was_applied_and_never_goes_back(
+    a: list[tuple[int, int, bool]], b: list[tuple[int, int, bool]]
+) -> None:
     tracker = Tracker()
     end, applied, last = dict.fromkeys((A, B), 0), dict.fromkeys((A, B), 0), dict.fromkeys((A, B), MONDAY - SECOND)
     end_at = {}
