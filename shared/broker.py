@@ -16,37 +16,21 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
-from faststream.kafka.message import KafkaAckableMessage
-from faststream.message import AckStatus
 
 from shared.breaker import Breaker
 from shared.dead_letters import dead_letter
-from shared.envelope import clean_headers
 from shared.errors import BreakerOpen, Dead, DeadLetterLimit, TryAgain
 from shared.logs import get_logger
 from shared.metrics import ConsumerMetrics
 from shared.postgres import AWAY, Pool
 from shared.publisher import REFUSED_FOR_GOOD, Publisher, connection_options
+from shared.records import RawBatch, Record, read_record, records_of
 from shared.settings import Settings
 
 _log = get_logger()
 Read = TypeVar("Read")
 _YIELD_EVERY = 50
 _COMES_AGAIN: tuple[type[BaseException], ...] = (*AWAY, KafkaError, TryAgain)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as it lies in Kafka, its headers cleaned. `timestamp_ms` is real time, by whoever the topic says."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: dict[str, str]
-    raw_headers: tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,37 +48,6 @@ class Subscription(Generic[Read]):
     is_bad: Callable[[Read], bool] = lambda _read: False
     on_bug: Callable[[Record], Read | None] = lambda _record: None
     uncounted_topics: frozenset[str] = frozenset()
-
-
-class _RawBatch(KafkaAckableMessage):
-    """A batch that commits and rewinds its own partitions only, skipping those that went to another replica meanwhile."""
-
-    def __init__(self, records: "tuple[ConsumerRecord[bytes | None, bytes | None], ...]", reader: AIOKafkaConsumer) -> None:
-        super().__init__(raw_message=records, body=b"", consumer=reader)
-        self.reader = reader
-
-    async def ack(self) -> None:
-        if not self.committed:
-            ends = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in _records(self)}
-            assigned = self.reader.assignment()
-            await self.reader.commit({partition: end for partition, end in ends.items() if partition in assigned})
-        self.committed = AckStatus.ACKED
-
-    async def nack(self) -> None:
-        if not self.committed:
-            starts: dict[TopicPartition, int] = {}
-            for record in _records(self):
-                partition = TopicPartition(record.topic, record.partition)
-                starts[partition] = min(starts.get(partition, record.offset), record.offset)
-            for partition, start in starts.items():
-                if partition in self.reader.assignment():
-                    self.reader.seek(partition, start)
-        self.committed = AckStatus.NACKED
-
-
-def _records(message: KafkaMessage) -> tuple["ConsumerRecord[bytes | None, bytes | None]", ...]:
-    raw = message.raw_message
-    return raw if isinstance(raw, tuple) else (raw,)
 
 
 class BatchConsumer(Generic[Read]):
@@ -152,10 +105,10 @@ class BatchConsumer(Generic[Read]):
         )
         self._subscriber(self._on_batch)
 
-    async def _parse(self, batch: tuple["ConsumerRecord[bytes | None, bytes | None]", ...]) -> _RawBatch:
+    async def _parse(self, batch: tuple["ConsumerRecord[bytes | None, bytes | None]", ...]) -> RawBatch:
         assert self._subscriber.consumer is not None
         self.handed_out |= {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
-        return _RawBatch(batch, self._subscriber.consumer)
+        return RawBatch(batch, self._subscriber.consumer)
 
     @property
     def consumer(self) -> AIOKafkaConsumer | None:
@@ -170,8 +123,8 @@ class BatchConsumer(Generic[Read]):
                     await self.breaker.look()
                     self._limit.forgive(self.breaker.resumed_at_ms)
                     if self.breaker.is_open and running:
-                        await self._subscriber.stop()
                         running = False
+                        await self._subscriber.stop()
                     elif not self.breaker.is_open and not running:
                         await self._broker.connect()
                         await self._subscriber.start()
@@ -190,10 +143,12 @@ class BatchConsumer(Generic[Read]):
             await asyncio.sleep(0.2)  # `run` is about to stop the subscriber; nothing may have an effect before it does
             raise BreakerOpen(self.breaker.reason)
         started = time.monotonic()
-        records = [_record(raw) for raw in _records(message)]
+        records = [read_record(raw) for raw in records_of(message)]
         try:
             await self._take(records)
-        except _COMES_AGAIN as error:
+        except BreakerOpen:
+            raise
+        except Exception as error:  # whatever it was, the batch is not lost: it comes again, not at once
             self._failures += 1
             self._metrics.given_back.inc()
             _log.warning("A batch is given back and comes again", records=len(records), error=type(error).__name__, detail=_detail(error))
@@ -239,6 +194,8 @@ class BatchConsumer(Generic[Read]):
                     raise
                 _log.error("A batch failed because of a bug; its records are applied one by one", exc_info=error)
                 bad += await self._take_one_by_one(readable, came, bad)
+        if dead:  # last: applying twice changes nothing, a dead letter kept twice is one too many
+            await self._keep_dead(dead)
         self._limit.record(time.monotonic(), came, bad)
 
     async def _take_one_by_one(self, readable: list[tuple[Record, Read]], came: int, bad: int) -> int:
@@ -289,11 +246,6 @@ def _is_bug(error: Exception) -> bool:
 
 async def _raw(_message: Any) -> bytes:
     return b""
-
-
-def _record(raw: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
-    headers = tuple(raw.headers)
-    return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, clean_headers(headers), headers)
 
 
 def _detail(error: BaseException) -> str:

@@ -118,6 +118,14 @@ class Progress:
                         found[item] = max(found[item], position)
         return found
 
+    def forget_beyond(self, ends: Mapping[TopicPartition, int], stored: Mapping[TopicPartition, int]) -> set[TopicPartition]:
+        """Partitions that end before what was applied of them: they were made anew under an old name."""
+        gone = {item for item, end in ends.items() if max(stored.get(item, 0), self._consumer.applied.get(item, 0)) > end}
+        for item in gone:
+            self._consumer.applied.pop(item, None)
+            self._consumer.handed_out.pop(item, None)
+        return gone
+
     def look(self, ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, int], now: float) -> None:
         """`now` is a monotonic clock's seconds. A partition with records left whose position has not moved for 30 s is stuck."""
         lags: dict[str, int] = {}

@@ -46,6 +46,8 @@ def _without_values(_logger: Any, _name: str, event: Any) -> Any:
         if error is not None:
             event["error"] = type(error).__name__
             event["frames"] = frames(error)
+    # asyncio quotes a lost exception's message below its first line.
+    event["event"] = str(event["event"]).partition("\n")[0]
     return event
 
 

@@ -83,6 +83,12 @@ class Relay:
                 "search_path": f"{self._service}, jalur",
                 "application_name": f"jalur-{self._service}-relay",
                 "timezone": "UTC",
+                # A host that vanished, or a process that hangs, must not keep the lock: the server ends such a session within a minute.
+                "idle_session_timeout": "60000",
+                "tcp_keepalives_idle": "10",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+                "tcp_user_timeout": "15000",
             },
         )
         try:

@@ -4,7 +4,7 @@ Each service has a schema of its own; `jalur` holds the clock. Transactions are 
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.resources import files
@@ -17,24 +17,20 @@ from asyncpg.pool import PoolConnectionProxy
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-# The errors that mean "the database is away, or cannot take this now": the same work is safe to repeat.
-AWAY: tuple[type[BaseException], ...] = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
-    asyncpg.TransactionRollbackError,  # deadlock, serialisation
-    asyncpg.QueryCanceledError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-)
+# What a statement can be refused for because of its own values: bad data, a constraint, an exception raised in SQL.
+_OF_THE_VALUES = ("22", "23", "P0")
 
-# asyncpg raises PostgresIOError's children (58030) for a failing disk under this class.
-AWAY = (*AWAY, asyncpg.PostgresSystemError, asyncpg.PostgresIOError)
+
+def _of_the_server(kind: type[asyncpg.PostgresError]) -> Iterator[type[BaseException]]:
+    for child in kind.__subclasses__():
+        if (child.sqlstate or "")[:2] not in _OF_THE_VALUES:
+            yield child
+            yield from _of_the_server(child)
+
+
+# The errors that mean "the database is away, or cannot take this now": the same work is safe to repeat. Whatever the server says that is
+# not of the values' making counts: a read-only standby after a failover, a full disk, a missing right or table while operators work.
+AWAY: tuple[type[BaseException], ...] = (OSError, TimeoutError, asyncpg.InterfaceError, *_of_the_server(asyncpg.PostgresError))
 
 # Those of them after which nobody knows whether a COMMIT under way took place.
 IN_DOUBT: tuple[type[BaseException], ...] = (

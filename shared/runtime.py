@@ -25,23 +25,34 @@ async def running(
 ) -> AsyncIterator[None]:
     """Migrate (waiting for the database as long as it takes), then run every work side by side until the block ends.
 
-    A work that ends with an exception is a bug: it is logged and the process ends, so that whoever watches it starts it again.
+    A work that ends before that is a bug: it is logged and the process ends, so that whoever watches it starts it again.
     """
     tasks: list[asyncio.Task[None]] = []
+    is_ending = False
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        if is_ending:
+            return
+        error = None if task.cancelled() else task.exception()
+        if error is None and task is starting:
+            return
+        _log.error("Background work ended before its time; the process ends, to be started again", exc_info=error)
+        raise SystemExit(70)  # EX_SOFTWARE; raised in the loop, it ends the server
 
     async def start() -> None:
         await _migrate_when_possible(settings, plumbing)
         prepared.is_done = True
         for work in works:
             task = asyncio.create_task(work)
-            task.add_done_callback(_end_process_on_bug)
+            task.add_done_callback(ended)
             tasks.append(task)
 
     starting = asyncio.create_task(start())
-    starting.add_done_callback(_end_process_on_bug)
+    starting.add_done_callback(ended)
     try:
         yield
     finally:
+        is_ending = True
         starting.cancel()
         await asyncio.wait([starting])
         for work in works[len(tasks) :]:
@@ -63,13 +74,6 @@ async def _migrate_when_possible(settings: Settings, plumbing: tuple[str, ...]) 
             if applied:
                 _log.info("The database's schema was brought up to date", applied=applied)
             return
-
-
-def _end_process_on_bug(task: "asyncio.Task[None]") -> None:
-    if task.cancelled() or task.exception() is None:
-        return
-    _log.error("Background work ended because of a bug; the process ends", exc_info=task.exception())
-    raise SystemExit(70)  # EX_SOFTWARE; raised in the loop, it ends the server
 
 
 async def forever(step: Callable[[], Awaitable[None]], seconds: float) -> None:

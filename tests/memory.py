@@ -107,7 +107,7 @@ class KeptCase:
             "source": (case.source, case.source_ref, case.province, case.reported_at, case.is_final),
             "assignments": {item.id: (item.state, item.since) for item in case.assignments},
             "clocks": {(clock.subject, clock.code): (clock.due_at, clock.state, clock.stopped_at) for clock in case.clocks},
-            "answers": case.status().answers,
+            "answers": case.status(case.sequence).answers,
             # What a unit said after the end is refused, or was taken and then left out, if it was read first.
             "parked": Counter(item.id for item in case.parked if case.ended_at is None or item.counts_at <= case.ended_at),
         }

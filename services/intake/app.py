@@ -66,7 +66,7 @@ def build(settings: Settings) -> FastAPI:
         ends = Ends(settings)
         progress = Progress(consumer, metrics.consumer)
         app.state.door = Door(intake, Doorkeeper(pool), group, prepared)
-        app.state.pool = pool
+        app.state.pool, app.state.consumer, app.state.progress = pool, consumer, progress
 
         async def look() -> None:
             async with transaction(pool) as connection:
@@ -96,6 +96,11 @@ def build(settings: Settings) -> FastAPI:
             found.reasons["schema"] = "is not in place yet"
         if not app.state.kafka_answers:
             found.degraded["kafka"] = "does not answer; events wait in the outbox"
+        # What intake reads is only the read model: submissions go on.
+        if app.state.consumer.breaker.is_open:
+            found.degraded["breaker"] = app.state.consumer.breaker.reason
+        if app.state.progress.stuck:
+            found.degraded["progress"] = app.state.progress.stuck
         return found
 
     app = _Intake(title="Jalur intake", version="1", lifespan=lifespan, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)

@@ -3,6 +3,7 @@
 The changes' ids come from the export's instant, so the same export says the same changes again.
 """
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,28 +12,37 @@ from services.intake.lapor_status import is_final, mapped
 from shared.events import SourceChangeKind
 
 _EDITED = ("title", "text", "category", "channel", "occurred_on", "location", "reporter", "form", "attachments")
+# With the rest of a change's id it stays under 200 bytes.
+_LONGEST_REFERENCE = 120
 _FLAGS = ("is_anonymous", "is_confidential")
 
 
 def differences(known: Submission, newer: Submission, exported_at: datetime) -> list[Change]:
-    """At most one change of each kind, the status last. What happened between two exports has no instant of its own: `at` is null."""
+    """At most one change of each kind, one that ends the report last.
+
+    What happened between two exports has no instant of its own: `at` is null.
+    """
     found: list[Change] = []
+    stamp = exported_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    reference = newer.source_ref or ""
+    if len(reference.encode()) > _LONGEST_REFERENCE:
+        reference = hashlib.sha256(reference.encode()).hexdigest()
 
     def add(kind: SourceChangeKind, names: tuple[str, ...], source_status: str | None = None) -> None:
         fields: dict[str, Any] = {name: getattr(newer, name) for name in names}
-        stamp = exported_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         found.append(
             Change(
-                change_id=f"import/{stamp}/{newer.source_ref}/{kind}"[:200],
+                change_id=f"import/{stamp}/{reference}/{kind}",
                 kind=kind,
                 fields=ChangedFields.model_validate(_renamed(fields)),
                 source_status=source_status,
             )
         )
 
+    status = _kind_of(known.source_status, newer.source_status) if known.source_status != newer.source_status else None
     edited = tuple(name for name in _EDITED if getattr(known, name) != getattr(newer, name))
-    if edited:
-        add("edited", edited)
+    if edited or status == "edited":
+        add("edited", edited, newer.source_status if status == "edited" else None)
     if known.class_ != newer.class_:
         add("reclassified", ("class_",))
     flags = tuple(name for name in _FLAGS if getattr(known, name) != getattr(newer, name))
@@ -40,8 +50,8 @@ def differences(known: Submission, newer: Submission, exported_at: datetime) -> 
         add("flags", flags)
     if known.disposition != newer.disposition:
         add("redisposed", ("disposition",))
-    if known.source_status != newer.source_status:
-        add(_kind_of(known.source_status, newer.source_status), (), newer.source_status)
+    if status is not None and status != "edited":
+        add(status, (), newer.source_status)
     return found
 
 

@@ -6,10 +6,11 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from services.intake import store
-from shared.broker import Record, Subscription
+from shared.broker import Subscription
 from shared.errors import Dead, where
 from shared.events import CaseStatus
 from shared.postgres import Pool, transaction
+from shared.records import Record
 from shared.topics import Topics
 
 

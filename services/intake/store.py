@@ -266,17 +266,23 @@ async def record_statuses(connection: Connection, statuses: Sequence[tuple[UUID,
 
 
 async def claim_unheard(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """Complaints that nothing was heard of in time and that are not still in the outbox; their next look is doubled."""
+    """Complaints that nothing was heard of in time; their next look is doubled. What still waits in the outbox is only looked at later:
+    it was not sent yet, and must not be sent twice the moment Kafka is back.
+    """
     rows = await connection.fetch(
         """
         WITH unheard AS MATERIALIZED (
-            SELECT id FROM complaints
-            WHERE next_look_at <= now() AND NOT EXISTS (SELECT FROM outbox WHERE outbox.key = uuid_send(complaints.id))
-            ORDER BY next_look_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+            SELECT id, EXISTS (SELECT FROM outbox WHERE outbox.key = uuid_send(complaints.id)) AS is_waiting FROM complaints
+            WHERE next_look_at <= now() ORDER BY next_look_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+        ), looked AS (
+            UPDATE complaints SET
+                look_pause = CASE WHEN is_waiting THEN look_pause ELSE look_pause * 2 END,
+                next_look_at = now() + CASE WHEN is_waiting THEN look_pause ELSE look_pause * 2 END,
+                resent = resent + (NOT is_waiting)::int
+            FROM unheard WHERE complaints.id = unheard.id
+            RETURNING complaints.id, accepted_at, received, traceparent, is_waiting
         )
-        UPDATE complaints SET look_pause = look_pause * 2, next_look_at = now() + look_pause * 2, resent = resent + 1
-        FROM unheard WHERE complaints.id = unheard.id
-        RETURNING complaints.id, accepted_at, received, traceparent
+        SELECT id, accepted_at, received, traceparent FROM looked WHERE NOT is_waiting
         """,
         limit,
     )

@@ -115,6 +115,7 @@ class Case:
     follow_ups: list[FollowUp] = field(default_factory=list)
     unparked: list[UUID] = field(default_factory=list)
     is_changed: bool = False
+    is_asked_again: bool = False  # a repeat of what is known: whoever sent it may have missed the answer
 
     def next_sequence(self) -> int:
         """The notifier alone numbers a case, under its row's lock."""
@@ -148,8 +149,8 @@ class Case:
             return "held"
         return "transferred" if outcomes & {"transferred", "proposed"} else "received"
 
-    def status(self) -> CaseStatus:
-        """What readers are told, under the next sequence."""
+    def status(self, sequence: int) -> CaseStatus:
+        """What readers are told."""
         assert self.reported_at is not None
         units = {str(item.id): item.unit for item in self.assignments}
         return CaseStatus(
@@ -168,5 +169,5 @@ class Case:
             ),
             answers=tuple(AnswerStatus.model_validate(item) for item in self.answers),
             timeline=tuple(sorted([*self.timeline, *self.noted], key=lambda entry: entry.at)[-50:]),
-            sequence=self.next_sequence(),
+            sequence=sequence,
         )

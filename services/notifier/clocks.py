@@ -68,7 +68,8 @@ class Clockwork:
             if firing.instant >= at and not firing.is_rescinded:
                 firing.is_rescinded = True
                 why = f"what stops this clock counts from {_written(at)}"
-                level = next(item for item in self.policies.policy(clock.code).levels if item.level == firing.level)
+                levels = self.policies.policy(clock.code).levels
+                level = next((item for item in levels if item.level == firing.level), levels[-1])
                 self._say(case, clock, "rescinded", firing, level.to, now, why=why)
                 case.note(now, f"rescinded: {level.kind} {clock.code}", "notifier")
 
@@ -85,7 +86,11 @@ class Clockwork:
                 return fired
             instant, *_, clock = min(due, key=lambda item: item[:3])
             policy = self.policies.policy(clock.code)
-            level = next(item for item in policy.levels if item.level == clock.next_level)
+            level = next((item for item in policy.levels if item.level == clock.next_level), None)
+            if level is None:  # the policy lost this level since: go on with those it has
+                clock.state = "running" if self._set_next(clock, policy) else "expired"
+                case.is_changed = True
+                continue
             firing = Firing(level.level, instant)
             late = max(0.0, (now - firing.instant).total_seconds())
             clock.fired.append(firing)

@@ -33,6 +33,7 @@ def open_case(case: Case, report: ComplaintReceived | Decided, clockwork: Clockw
     """Take over the report's facts where they are not known yet, and start the clock that runs from receipt."""
     is_complete = report.title is not None or report.source is not None
     if case.is_complete or (case.is_opened and not is_complete):
+        case.is_asked_again = True
         return
     was_opened = case.is_opened
     case.is_opened, case.is_complete = True, is_complete

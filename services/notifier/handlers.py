@@ -13,7 +13,7 @@ from services.notifier.case import Case, Parked
 from services.notifier.clocks import Clockwork
 from services.notifier.publication import messages_of, refusal_message
 from services.notifier.watermarks import record_positions
-from shared.broker import Record, Subscription
+from shared.broker import Subscription
 from shared.envelope import change_event_id, complaint_of, refused_update_id
 from shared.errors import Dead, where
 from shared.events import (
@@ -26,14 +26,17 @@ from shared.events import (
     ComplaintTransferred,
     Payload,
 )
+from shared.logs import get_logger
 from shared.metrics import NotifierMetrics
 from shared.outbox import Relay, add_to_outbox
 from shared.postgres import Connection, Pool, read_clock, transaction
+from shared.records import Record
 from shared.topics import Topics
 from shared.units import UNIT_SLUGS
 
 Input = ComplaintReceived | ComplaintChanged | ComplaintRouted | ComplaintHeld | ComplaintTransferred | CaseUpdate
 _PATIENCE = timedelta(hours=1)
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Notifier:
         self._relay = relay
         self._topics = topics
         self._metrics = metrics
+        self._passed_over: set[UUID] = set()  # until this process ends: a new release may know better
         self._models: dict[str, type[Payload]] = {
             topics.received: ComplaintReceived,
             topics.changes: ComplaintChanged,
@@ -125,6 +129,7 @@ class Notifier:
         if not waiting:
             return
         new = await store.add_facts(connection, [(item.fact, item.payload.complaint_id) for item in waiting])
+        await self._refuse_reused(connection, cases, [item for item in waiting if item.fact not in new], now)
         for item in waiting:
             if item.fact not in new:
                 continue
@@ -139,8 +144,19 @@ class Notifier:
                 await store.park(connection, case.id, [parked])
                 case.parked.append(parked)
 
+    async def _refuse_reused(self, connection: Connection, cases: dict[UUID, Case], known: list[_Waiting], now: datetime) -> None:
+        """A unit that gives two complaints' updates one id would lose the second without a word; a true repeat needs none."""
+        updates = [(item.fact, item.payload) for item in known if isinstance(item.payload, CaseUpdate)]
+        if not updates:
+            return
+        first = await store.find_facts(connection, [fact for fact, _ in updates])
+        why = "this update_id was used for another complaint; give each update an id of its own"
+        reused = [update for fact, update in updates if first.get(fact, update.complaint_id) != update.complaint_id]
+        await add_to_outbox(connection, [refusal_message(cases[item.complaint_id], item, why, self._topics, now) for item in reused])
+        self._metrics.refused.inc(len(reused))
+
     async def _save(self, connection: Connection, cases: Iterable[Case], now: datetime) -> None:
-        changed = [case for case in cases if case.is_changed or case.unparked]
+        changed = [case for case in cases if case.is_changed or case.unparked or case.is_asked_again]
         if not changed:
             return
         messages = []
@@ -155,13 +171,23 @@ class Notifier:
         """Fire what is due up to the watermark; returns how many cases. Fired means committed."""
         fired: list[tuple[str, float]] = []
         async with transaction(self._pool) as connection:
-            cases = await store.claim_due_cases(connection, until, limit)
+            cases = await store.claim_due_cases(connection, until, limit, self._passed_over)
             if not cases:
                 return 0
             now = await read_clock(connection)
+            swept = []
             for case in cases.values():
-                fired += self._clockwork.fire(case, until, now)
-            await self._save(connection, cases.values(), now)
+                try:
+                    fired += self._clockwork.fire(case, until, now)
+                except Exception as error:  # one case that cannot be fired must not stop the others' clocks
+                    self._passed_over.add(case.id)
+                    self._metrics.consumer.bugs.inc()
+                    _log.error(
+                        "A case's clock could not fire because of a bug; it is passed over", complaint_id=str(case.id), exc_info=error
+                    )
+                else:
+                    swept.append(case)
+            await self._save(connection, swept, now)
         self._relay.wake()
         for kind, late in fired:
             self._metrics.fired.labels(kind).inc()

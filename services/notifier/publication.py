@@ -18,7 +18,8 @@ def messages_of(case: Case, topics: Topics, now: datetime) -> list[Message]:
     messages = []
     for item in case.follow_ups:
         messages += _follow_up(case, item, topics)
-    status = case.status()
+    # What changed is a new sequence; a repeat of the last word is the same event again.
+    status = case.status(case.next_sequence() if case.is_changed or case.unparked else case.sequence)
     messages.append(
         enclose(
             status,

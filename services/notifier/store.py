@@ -23,7 +23,7 @@ async def lock_cases(connection: Connection, complaint_ids: Iterable[UUID]) -> d
     return await _load(connection, ids)
 
 
-async def claim_due_cases(connection: Connection, until: datetime, limit: int) -> dict[UUID, Case]:
+async def claim_due_cases(connection: Connection, until: datetime, limit: int, passed_over: Iterable[UUID] = ()) -> dict[UUID, Case]:
     """Lock the cases with the oldest due clocks, at most `limit`; cases locked by another replica are skipped.
 
     `until` is the watermark: up to it, everything appended to the inputs has been applied.
@@ -31,12 +31,14 @@ async def claim_due_cases(connection: Connection, until: datetime, limit: int) -
     rows = await connection.fetch(
         """
         WITH due AS MATERIALIZED (
-            SELECT id FROM cases WHERE next_due_at <= $1 ORDER BY next_due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+            SELECT id FROM cases WHERE next_due_at <= $1 AND id <> ALL ($3::uuid[])
+            ORDER BY next_due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
         )
         SELECT id FROM due ORDER BY id
         """,
         until,
         limit,
+        list(passed_over),
     )
     return await _load(connection, [row["id"] for row in rows]) if rows else {}
 
@@ -238,6 +240,12 @@ async def _save_clocks(connection: Connection, clocks: Sequence[tuple[UUID, Cloc
             strict=True,
         ),
     )
+
+
+async def find_facts(connection: Connection, facts: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The complaint under which each fact was first seen."""
+    rows = await connection.fetch("SELECT id, complaint_id FROM facts WHERE id = ANY ($1::uuid[])", facts)
+    return {row["id"]: row["complaint_id"] for row in rows}
 
 
 async def add_facts(connection: Connection, facts: Sequence[tuple[UUID, UUID]]) -> set[UUID]:

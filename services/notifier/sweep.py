@@ -6,7 +6,7 @@ from datetime import datetime
 from aiokafka import TopicPartition
 
 from services.notifier.handlers import Notifier
-from services.notifier.watermarks import Tracker, read_positions, read_watermark, record_reached
+from services.notifier.watermarks import Tracker, forget_positions, read_positions, read_watermark, record_reached
 from shared.health import UNANSWERED, Ends, Progress
 from shared.logs import get_logger
 from shared.metrics import NotifierMetrics
@@ -64,12 +64,25 @@ class Sweep:
             at = await read_clock(connection)
             stored = await read_positions(connection, self._topics.notifier_inputs())
         ends = await self._ends.read(assigned)
+        ends = await self._without_recreated(ends, stored)
         positions = await self._progress.positions(ends, stored)
         reached = self._tracker.reached(at, ends, positions)
         if reached:
             async with transaction(self._pool) as connection:
                 await record_reached(connection, reached, positions)
         self._progress.look(ends, positions, loop.time())
+
+    async def _without_recreated(self, ends: dict[TopicPartition, int], stored: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """A partition that ends before what was applied of it is another one under an old name: what is known of it is forgotten, and
+        until it is read anew it holds every deadline back.
+        """
+        gone = self._progress.forget_beyond(ends, stored)
+        if gone:
+            names = [f"{item.topic}-{item.partition}" for item in sorted(gone)]
+            _log.error("Partitions end before what was applied of them; they are read anew", partitions=names)
+            async with transaction(self._pool) as connection:
+                await forget_positions(connection, gone)
+        return {item: end for item, end in ends.items() if item not in gone}
 
     async def _measure(self, now: datetime, until: datetime | None) -> None:
         async with transaction(self._pool) as connection:

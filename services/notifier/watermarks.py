@@ -4,7 +4,7 @@ For each partition an instant T is read first and the partition's end after it; 
 that was appended up to T has been applied. Positions and instants never go back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from aiokafka import TopicPartition
@@ -78,6 +78,15 @@ async def record_reached(
 async def read_positions(connection: Connection, topics: Sequence[str]) -> dict[TopicPartition, int]:
     rows = await connection.fetch("SELECT topic, partition, position FROM watermarks WHERE topic = ANY ($1::text[])", topics)
     return {TopicPartition(row["topic"], row["partition"]): row["position"] for row in rows}
+
+
+async def forget_positions(connection: Connection, partitions: Iterable[TopicPartition]) -> None:
+    ordered = sorted(partitions)
+    await connection.execute(
+        "DELETE FROM watermarks WHERE (topic, partition) IN (SELECT * FROM unnest($1::text[], $2::int[]))",
+        [item.topic for item in ordered],
+        [item.partition for item in ordered],
+    )
 
 
 async def read_watermark(connection: Connection, expected: Sequence[TopicPartition]) -> datetime | None:

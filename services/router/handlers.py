@@ -12,13 +12,14 @@ from services.router import store
 from services.router.domain import Assign, Decision, Hold, decide, unprocessable
 from services.router.judgement import Judge
 from services.router.publication import LoggedDecision, events_of
-from shared.broker import Record, Subscription
+from shared.broker import Subscription
 from shared.envelope import complaint_of, received_id
 from shared.errors import Dead
 from shared.events import TYPE_OF, ComplaintReceived
 from shared.metrics import RouterMetrics
 from shared.postgres import Pool, read_clock, transaction
 from shared.publisher import Publisher
+from shared.records import Record
 from shared.topics import Topics
 from shared.units import UnitDirectory
 

@@ -71,6 +71,7 @@ NEWER: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a disposition": ({"disposition": [{"name": "Direktorat Jenderal Imigrasi"}]}, ["redisposed"]),
     "an open status": ({"source_status": "Sedang diproses"}, ["edited"]),
     "an answer of the reporter": ({"source_status": "Ditanggapi oleh Pelapor"}, ["replied"]),
+    "a text and an open status": ({"text": "Isi lain.", "source_status": "Sedang diproses"}, ["edited"]),
     "a finished status": ({"source_status": "Selesai"}, ["closed"]),
     "an archived status": ({"source_status": "Arsip"}, ["archived"]),
     "all at once": (
@@ -95,6 +96,8 @@ async def test_a_newer_export_s_differences_become_changes(door: Door, changed: 
     assert [change["kind"] for change in told] == kinds
     assert {(change["by"], change["complaint_id"], change["at"]) for change in told} == {("source:lapor", first["id"], None)}
     assert told[-1]["is_final"] == (kinds[-1] in ("closed", "archived"))
+    if "source_status" in changed:
+        assert [change["source_status"] for change in told if change["source_status"]] == [changed["source_status"]]
     assert await outcomes(door, row(exported_at=TUESDAY, **changed)) == ["same"]
     assert len(await door.changes()) == len(kinds)
 

@@ -45,13 +45,15 @@ async def check_balance(world: World, connector: Connector, count: int) -> None:
 
     async def decided() -> bool:
         undecided = await world.db.fetchval("SELECT count(*) FROM intake.complaints WHERE next_look_at IS NOT NULL")
-        return undecided == 0 and await world.db.fetchval("SELECT count(*) FROM intake.outbox") == 0
+        waiting = await world.db.fetchval("SELECT count(*) FROM intake.outbox")
+        return bool(undecided == 0 and waiting == 0)
 
     await until("every complaint is decided and in the read model", decided)
     parts = await world.records(*(world.topics.routed(unit) for unit in UNIT_SLUGS), world.topics.triage, world.topics.transferred)
     by_event = {event_id: payload(record)["complaint_id"] for event_id, record in zip(event_ids(parts), parts, strict=True)}
     assert Counter(by_event.values()) == Counter(connector.ids), "each complaint has one part, once by event id"
-    outcomes = dict(await world.db.fetch("SELECT first_outcome, count(*) FROM notifier.cases WHERE is_opened GROUP BY 1"))
+    rows = await world.db.fetch("SELECT first_outcome, count(*) FROM notifier.cases WHERE is_opened GROUP BY 1")
+    outcomes: dict[str, int] = {row[0]: row[1] for row in rows}
     assert sum(outcomes.values()) == count
     assert outcomes.get("undecided", 0) == 0
     statuses = await world.records(world.topics.status)

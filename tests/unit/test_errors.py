@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.broker import Record
 from shared.dead_letters import dead_letter
 from shared.envelope import clean_headers
 from shared.errors import Dead, DeadLetterLimit, where
 from shared.events import ComplaintReceived
+from shared.records import Record
 
 SECRET = "Budi 5371014101900001"
 
