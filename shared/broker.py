@@ -1,4 +1,4 @@
-"""The batch consumer: judge every record first, then dead letters, effects, one commit. Knows no service's business.
+"""The batch consumer: judge every record first, then effects, dead letters, one commit. Knows no service's business.
 
 FastStream drives the subscriber; commits and rewinds are done per partition of the batch here, so that a partition taken away in the
 middle of a batch spoils neither the commit nor the rewind of the others.
@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
+from faststream.security import SASLScram512
 
 from shared.breaker import Breaker
 from shared.dead_letters import dead_letter
@@ -75,9 +76,10 @@ class BatchConsumer(Generic[Read]):
         self._limit = DeadLetterLimit()
         self._failures = 0
         options = connection_options(settings)
-        servers = options.pop("bootstrap_servers")
+        user = options.get("sasl_plain_username")
         self._broker = KafkaBroker(
-            servers,
+            options["bootstrap_servers"],
+            security=SASLScram512(user, options["sasl_plain_password"], options["ssl_context"], use_ssl=True) if user else None,
             client_id=f"jalur-{settings.service}",
             allow_auto_create_topics=False,
             consumer_only=True,  # a producer of its own would be left open at each start that fails
@@ -185,7 +187,6 @@ class BatchConsumer(Generic[Read]):
                     readable.append((record, instead))
             bad += self._counts(record) if is_bad else 0
         await self._check_breaker(came, bad)
-        await self._keep_dead(dead)
         if readable:
             try:
                 await self.subscription.apply(readable)
@@ -194,8 +195,7 @@ class BatchConsumer(Generic[Read]):
                     raise
                 _log.error("A batch failed because of a bug; its records are applied one by one", exc_info=error)
                 bad += await self._take_one_by_one(readable, came, bad)
-        if dead:  # last: applying twice changes nothing, a dead letter kept twice is one too many
-            await self._keep_dead(dead)
+        await self._keep_dead(dead)  # last: applying twice changes nothing, a dead letter kept twice is one too many
         self._limit.record(time.monotonic(), came, bad)
 
     async def _take_one_by_one(self, readable: list[tuple[Record, Read]], came: int, bad: int) -> int:

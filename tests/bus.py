@@ -13,7 +13,7 @@ from shared.events import CaseStatus, CaseUpdate, ComplaintChanged, ComplaintHel
 from shared.health import Ends
 from shared.topics import Topics
 from tests.facts import MONDAY, Fact
-from tests.world import World, until
+from tests.world import World, event_ids, until
 
 
 def message_of(topics: Topics, fact: Fact) -> Message:
@@ -91,9 +91,14 @@ async def until_ready(app: Any) -> None:
 
 
 async def statuses(world: World) -> dict[str, CaseStatus]:
-    """The last status of each case, by complaint id."""
+    """The last status of each case, by complaint id. First occurrences by event id leave in their order."""
     found: dict[str, CaseStatus] = {}
-    for record in await world.records(world.topics.status):
+    seen: set[str] = set()
+    records = await world.records(world.topics.status)
+    for record, event_id in zip(records, event_ids(records), strict=True):
+        if event_id in seen:
+            continue
+        seen.add(event_id)
         status = CaseStatus.model_validate_json(record.value or b"")
         known = found.get(str(status.complaint_id))
         assert known is None or known.sequence < status.sequence, "statuses of one case leave in their order"

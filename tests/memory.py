@@ -73,11 +73,12 @@ class KeptCase:
         return [FollowUp.model_validate_json(message.value or b"") for message in refusals]
 
     def _save(self, now: datetime) -> "KeptCase":
-        if self.case.is_changed or self.case.unparked:
+        if self.case.is_changed or self.case.unparked or self.case.is_asked_again:
             domain.settle(self.case)
             self.messages += messages_of(self.case, TOPICS, now)
         self.case.timeline = sorted([*self.case.timeline, *self.case.noted], key=lambda entry: entry.at)[-50:]
-        self.case.noted, self.case.follow_ups, self.case.unparked, self.case.is_changed = [], [], [], False
+        self.case.noted, self.case.follow_ups, self.case.unparked = [], [], []
+        self.case.is_changed = self.case.is_asked_again = False
         return self
 
     def said(self, *kinds: str) -> list[FollowUp]:

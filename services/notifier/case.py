@@ -162,10 +162,11 @@ class Case:
             reported_at=self.reported_at,
             assignments=tuple(
                 AssignmentStatus(id=item.id, unit=item.unit, desk=item.desk, state=item.state, since=item.since)
-                for item in self.assignments
+                for item in sorted(self.assignments, key=lambda assignment: (assignment.decision, assignment.part))
             ),
             clocks=tuple(
-                ClockStatus(code=item.code, unit=units.get(item.subject), due_at=item.due_at, state=item.state) for item in self.clocks
+                ClockStatus(code=item.code, unit=units.get(item.subject), due_at=item.due_at, state=item.state)
+                for item in sorted(self.clocks, key=lambda clock: (clock.started_at, clock.subject != CASE, clock.code, clock.subject))
             ),
             answers=tuple(AnswerStatus.model_validate(item) for item in self.answers),
             timeline=tuple(sorted([*self.timeline, *self.noted], key=lambda entry: entry.at)[-50:]),

@@ -103,7 +103,7 @@ class Notifier:
                 datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) for record, payload in batch if isinstance(payload, CaseUpdate)
             ]
             times = iter(await store.read_jalur_times(connection, stamps) if stamps else [])
-            waiting: dict[UUID, _Waiting] = {}
+            waiting: dict[tuple[UUID, UUID], _Waiting] = {}
             for _record, payload in batch:
                 case = cases[payload.complaint_id]
                 if isinstance(payload, ComplaintReceived):
@@ -112,10 +112,10 @@ class Notifier:
                     domain.apply_decided(case, payload, self._clockwork, now)
                 elif isinstance(payload, CaseUpdate):
                     fact = refused_update_id(payload.unit, payload.update_id)
-                    waiting.setdefault(fact, _Waiting(fact, payload, next(times)))
+                    waiting.setdefault((fact, case.id), _Waiting(fact, payload, next(times)))
                 else:
                     fact = change_event_id(payload.complaint_id, payload.by, payload.change_id)
-                    waiting.setdefault(fact, _Waiting(fact, payload, payload.accepted_at))
+                    waiting.setdefault((fact, case.id), _Waiting(fact, payload, payload.accepted_at))
             await self._apply_waiting(connection, cases, list(waiting.values()), now)
             for case in cases.values():
                 if case.is_changed:
@@ -129,9 +129,9 @@ class Notifier:
         if not waiting:
             return
         new = await store.add_facts(connection, [(item.fact, item.payload.complaint_id) for item in waiting])
-        await self._refuse_reused(connection, cases, [item for item in waiting if item.fact not in new], now)
+        await self._refuse_reused(connection, [item for item in waiting if (item.fact, item.payload.complaint_id) not in new], now)
         for item in waiting:
-            if item.fact not in new:
+            if (item.fact, item.payload.complaint_id) not in new:
                 continue
             case = cases[item.payload.complaint_id]
             if isinstance(item.payload, CaseUpdate):
@@ -144,15 +144,18 @@ class Notifier:
                 await store.park(connection, case.id, [parked])
                 case.parked.append(parked)
 
-    async def _refuse_reused(self, connection: Connection, cases: dict[UUID, Case], known: list[_Waiting], now: datetime) -> None:
-        """A unit that gives two complaints' updates one id would lose the second without a word; a true repeat needs none."""
+    async def _refuse_reused(self, connection: Connection, known: list[_Waiting], now: datetime) -> None:
+        """A unit that gives two complaints' updates one id would lose the second without a word; a true repeat needs none.
+
+        Said without a number of the case's, which is not touched: a repeat says the very same.
+        """
         updates = [(item.fact, item.payload) for item in known if isinstance(item.payload, CaseUpdate)]
         if not updates:
             return
         first = await store.find_facts(connection, [fact for fact, _ in updates])
         why = "this update_id was used for another complaint; give each update an id of its own"
         reused = [update for fact, update in updates if first.get(fact, update.complaint_id) != update.complaint_id]
-        await add_to_outbox(connection, [refusal_message(cases[item.complaint_id], item, why, self._topics, now) for item in reused])
+        await add_to_outbox(connection, [refusal_message(Case(item.complaint_id), item, why, self._topics, now) for item in reused])
         self._metrics.refused.inc(len(reused))
 
     async def _save(self, connection: Connection, cases: Iterable[Case], now: datetime) -> None:

@@ -248,13 +248,16 @@ async def find_facts(connection: Connection, facts: Sequence[UUID]) -> dict[UUID
     return {row["id"]: row["complaint_id"] for row in rows}
 
 
-async def add_facts(connection: Connection, facts: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
+async def add_facts(connection: Connection, facts: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
     """(fact, complaint) of changes and updates; returns those not seen before."""
     rows = await connection.fetch(
-        "INSERT INTO facts (id, complaint_id) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ORDER BY 1 ON CONFLICT DO NOTHING RETURNING id",
+        """
+        INSERT INTO facts (id, complaint_id) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ORDER BY 1, 2
+        ON CONFLICT DO NOTHING RETURNING id, complaint_id
+        """,
         *zip(*facts, strict=True),
     )
-    return {row["id"] for row in rows}
+    return {(row["id"], row["complaint_id"]) for row in rows}
 
 
 async def park(connection: Connection, complaint_id: UUID, items: Sequence[Parked]) -> None:

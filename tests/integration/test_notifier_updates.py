@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from shared.envelope import assignment_id
+from shared.envelope import Message, assignment_id
 from tests.bus import caught_up, follow_ups, put, statuses
 from tests.facts import changed, received, routed, updated
 from tests.world import World, event_ids, until
@@ -41,10 +41,10 @@ async def test_what_units_say_reaches_its_case_in_whatever_order_and_however_oft
     since = found[str(accepting)].assignments[0].since
     assert before - timedelta(seconds=5) < since < await world.now(), "counts from the broker's time, not from what the unit wrote"
 
-    said = event_ids(await world.records(world.topics.status))
+    said = set(event_ids(await world.records(world.topics.status)))
     await put(world, *updates.values(), edit, *facts)
     await caught_up(world, "notifier")
-    assert event_ids(await world.records(world.topics.status)) == said
+    assert set(event_ids(await world.records(world.topics.status))) == said, "a repeat is at most answered with the same event again"
     assert await follow_ups(world, "imigrasi") == []
 
 
@@ -81,3 +81,26 @@ async def test_an_update_by_another_unit_is_refused_after_an_hour_and_its_writer
 
     await until("the later one is refused too", late_refused)
     assert len(await follow_ups(world, "ahu")) == 3, "a repeat of a refused update says nothing"
+
+
+async def test_an_update_id_that_was_used_for_another_complaint_is_refused_and_not_lost_without_a_word(world: World) -> None:
+    now = await world.now()
+    one, other = uuid4(), uuid4()
+    await world.start("notifier")
+    await put(world, *(fact for case in (one, other) for fact in (received(case, now), routed(case, at=now))))
+    await put(world, updated(one, "accepted", update_id="1"))
+    await caught_up(world, "notifier")
+    await put(world, updated(other, "accepted", update_id="1"))
+    at_once = [updated(case, "accepted", "ahu", update_id="2") for case in (one, other)]
+    await put(world, *(Message(world.topics.updates("ahu"), fact.complaint_id.bytes, fact.to_json(), ()) for fact in at_once), partition=0)
+    await caught_up(world, "notifier")
+    (refusal,) = await follow_ups(world, "imigrasi")
+    assert (refusal.kind, refusal.complaint_id, refusal.to) == ("update_refused", other, ("imigrasi",))
+    (refusal,) = await follow_ups(world, "ahu")
+    assert refusal.complaint_id in (one, other) and "used for another complaint" in (refusal.why or "")
+    await put(world, updated(other, "followed_up"))
+    await caught_up(world, "notifier")
+    assert (await statuses(world))[str(other)].state == "assigned"
+    numbered = await world.records(world.topics.status, world.topics.follow_ups("imigrasi"))
+    numbers = {(record.key, header) for record in numbered if (header := dict(record.headers).get("ce_sequence")) is not None}
+    assert len(numbers) == len(set(event_ids([record for record in numbered if "ce_sequence" in dict(record.headers)])))
