@@ -53,7 +53,10 @@ class Ends:
         """Raises `KafkaError` or `TimeoutError` where Kafka does not answer."""
         async with asyncio.timeout(self._timeout):
             client = await self._connected()
-            return await client.end_offsets(list(partitions))  # type: ignore[no-any-return]
+            wanted = list(partitions)
+            if wanted:  # else the client learns of the topics one after another, a tenth of a second each
+                await client._client.set_topics({partition.topic for partition in wanted})
+            return await client.end_offsets(wanted)  # type: ignore[no-any-return]
 
     async def partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]:
         """Every partition of the topics as the cluster has them now. Raises `KafkaError` naming a topic that it does not have."""

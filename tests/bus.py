@@ -62,6 +62,7 @@ async def caught_up(world: World, service: str, within: float = 60.0) -> None:
     try:
         metadata = await consumer._client.fetch_all_metadata()
         partitions = [TopicPartition(topic, number) for topic in topics for number in metadata.partitions_for_topic(topic) or ()]
+        await consumer._client.set_topics(topics)
         ends = {partition: end for partition, end in (await consumer.end_offsets(partitions)).items() if end > 0}
 
         async def look() -> bool:

@@ -155,7 +155,7 @@ def _once(found: Iterable[tuple[Term, int]], title_ends: int = 0, title_factor: 
 
 
 def _reasons(found: Found) -> list[Reason]:
-    return [_reason("term", f"{term.target.removeprefix(_AGENCY)}: {term.text}", weight) for term, weight in found]
+    return [_reason("term", f"{term.target.removeprefix(_AGENCY)}: {term.says}", weight) for term, weight in found]
 
 
 # Few distinct ones come up, and making one costs ten times as much as finding it.

@@ -151,7 +151,7 @@ def load_rules(folder: Path = PACKAGED) -> Rules:
 
     bare = Language(shorthand={}, masks=words.masks)
     classes = {name: frozenset(word for text in texts for word in bare.normalise(text)) for name, texts in words.classes.items()}
-    reader = _Reader(bare, classes)
+    reader = _Reader(bare, classes, {name: texts[0] for name, texts in words.classes.items()})
     for slug, groups in units.items():
         reader.add("routing", slug, groups, f"units.toml: {slug}")
     for slug, agency in agencies.items():
@@ -187,11 +187,18 @@ def load_rules(folder: Path = PACKAGED) -> Rules:
 class _Reader:
     """Turns groups into terms and refuses one that is said twice to the same question."""
 
-    def __init__(self, language: Language, classes: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, language: Language, classes: Mapping[str, frozenset[str]], examples: Mapping[str, str]) -> None:
         self._language = language
         self._classes = classes
+        self._examples = examples
         self.terms: dict[str, list[Term]] = {question: [] for question in QUESTIONS}
         self._seen: dict[tuple[str, tuple[Step, ...]], list[Term]] = {}
+
+    def _readable(self, text: str) -> str:
+        """For a clerk: a class of words by its first one, a gap by an ellipsis."""
+        for name, example in self._examples.items():
+            text = text.replace(f"<{name}>", example)
+        return text.replace(" .. ", " … ")
 
     def add(self, question: str, target: str, groups: Iterable[Group], place: str) -> None:
         for group in groups:
@@ -199,6 +206,7 @@ class _Reader:
                 try:
                     term = Term(
                         text=text,
+                        says=self._readable(text),
                         target=target,
                         weight=group.weight,
                         steps=read_steps(text, self._language, self._classes),

@@ -26,9 +26,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """`needs`: at least one of these must stand somewhere in the report; `unless`: none of these may."""
+    """`needs`: at least one of these must stand somewhere in the report; `unless`: none of these may. `says` is `text` for a clerk."""
 
     text: str
+    says: str
     target: str
     weight: float
     steps: tuple[Step, ...]

@@ -31,8 +31,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
 
     def run(block: str) -> str:
-        # Set-up is done already; the data directory is this test's; variables that are not exported are kept too.
-        script = f"cd {folder}; set -aeu; [ ! -f {kept} ] || . {kept}; {block.replace('make setup', ':')}\nexport -p > {kept}"
+        # Set-up is done already, and the data directory is this test's.
+        script = f"cd {folder}; set -eu; [ ! -f {kept} ] || . {kept}; {block.replace('make setup', ':')}\nexport -p > {kept}"
         done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
