@@ -142,7 +142,14 @@ def terms_found(terms: list[tuple[str, dict[str, list[str]]]], text: str) -> lis
     bare = Language(shorthand={})
     classes = {"staff": frozenset({"petugas", "sipir"})}
     made = [
-        Term(written, "unit", 1.0, read_steps(written, bare, classes), *(frozenset(context.get(key, [])) for key in ("needs", "unless")))
+        Term(
+            written,
+            written,
+            "unit",
+            1.0,
+            read_steps(written, bare, classes),
+            *(frozenset(context.get(key, [])) for key in ("needs", "unless")),
+        )
         for written, context in terms
     ]
     return [term.text for term, _ in Matcher({"routing": made}).find(bare.normalise(text))["routing"]]
