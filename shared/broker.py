@@ -240,8 +240,8 @@ class BatchConsumer(Generic[Read]):
 
 
 def _is_bug(error: Exception) -> bool:
-    """Whatever is not infrastructure's fault, and what Kafka or asyncpg (an InterfaceError that is a ValueError) will always refuse."""
-    return isinstance(error, (*REFUSED_FOR_GOOD, ValueError)) or not isinstance(error, (*_COMES_AGAIN, BreakerOpen))
+    """Whatever is not infrastructure's fault, and what Kafka will refuse however often it is sent."""
+    return isinstance(error, REFUSED_FOR_GOOD) or not isinstance(error, (*_COMES_AGAIN, BreakerOpen))
 
 
 async def _raw(_message: Any) -> bytes:

@@ -98,13 +98,13 @@ class Progress:
         return True
 
     async def positions(
-        self, ends: Mapping[TopicPartition, int], stored: Mapping[TopicPartition, int] = MappingProxyType({})
+        self, ends: Mapping[TopicPartition, int], known: Mapping[TopicPartition, int] = MappingProxyType({})
     ) -> dict[TopicPartition, int]:
         """How far each partition is applied, here or by whoever had it before; sometimes less than is true, never more.
 
-        `stored`: positions written down with their effects. What is committed is durable too, and knows of dead letters.
+        What is committed is durable too, and knows of dead letters.
         """
-        found = {item: max(self._consumer.applied.get(item, 0), stored.get(item, 0)) for item in ends}
+        found = self.known(ends, known)
         reader = self._consumer.consumer
         behind = [item for item in ends if found[item] < ends[item]]
         if reader is None or not behind:
@@ -121,9 +121,13 @@ class Progress:
                         found[item] = max(found[item], position)
         return found
 
-    def forget_beyond(self, ends: Mapping[TopicPartition, int], stored: Mapping[TopicPartition, int]) -> set[TopicPartition]:
-        """Partitions that end before what was applied of them: they were made anew under an old name."""
-        gone = {item for item, end in ends.items() if max(stored.get(item, 0), self._consumer.applied.get(item, 0)) > end}
+    def known(self, partitions: Iterable[TopicPartition], stored: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """How far each partition is applied as far as can be said without asking; `stored` was written down with the effects."""
+        return {item: max(self._consumer.applied.get(item, 0), stored.get(item, 0)) for item in partitions}
+
+    def forget_beyond(self, ends: Mapping[TopicPartition, int], known: Mapping[TopicPartition, int]) -> set[TopicPartition]:
+        """Partitions that end before what was known to be applied before the ends were asked for: made anew under an old name."""
+        gone = {item for item, end in ends.items() if known.get(item, 0) > end}
         for item in gone:
             self._consumer.applied.pop(item, None)
             self._consumer.handed_out.pop(item, None)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from services.intake.domain import Change, Submission
 from services.intake.imports import ImportedRow
+from services.intake.lines import MOST_LINES
 from shared.problems import Problem
 from shared.web import respond
 
@@ -143,12 +144,14 @@ _CASE: dict[str, Any] = {
 }
 _ID = {"name": "id", "in": "path", "required": True, "schema": _UUID}
 _KEY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "minLength": 1, "maxLength": 200}}
+# A line's own key is the batch's with its number.
+_BATCH_KEY = _KEY | {"schema": {"type": "string", "minLength": 1, "maxLength": 200 - len(f"#{MOST_LINES}")}}
 _NDJSON = {"application/x-ndjson": {"schema": {"type": "string"}}}
 _PATHS: dict[str, Any] = {
     "/v1/complaints": {
         "post": {
             "summary": "Submit a report",
-            "parameters": [_KEY],
+            "parameters": [_BATCH_KEY],
             "requestBody": {"required": True, "content": _json("Submission")},
             "responses": _answers("202", "Stored durably", _json("Accepted"), "400", "403", "409", "413", "422"),
         },

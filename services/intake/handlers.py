@@ -159,11 +159,9 @@ class Intake:
                 if isinstance(answer, Exception):
                     raise answer
                 return answer, self.metrics.accepted
-            if not await store.lock_complaint(connection, _owner(known)):
-                raise _busy()
-            # Who held the lock may have given this complaint another of the request's names.
-            known = await store.find_claims(connection, request.identities)
             complaint_id = _owner(known)
+            if not await store.lock_complaint(connection, complaint_id):
+                raise _busy()
             own = [claim for claim in known.values() if claim.identity.source == request.source]
             differing = [claim.identity for claim in own if claim.request_sha != request.sha]
             if differing:

@@ -63,20 +63,20 @@ class Sweep:
         async with transaction(self._pool) as connection:
             at = await read_clock(connection)
             stored = await read_positions(connection, self._topics.notifier_inputs())
-        ends = await self._ends.read(assigned)
-        ends = await self._without_recreated(ends, stored)
-        positions = await self._progress.positions(ends, stored)
+        known = self._progress.known(assigned, stored)
+        ends = await self._without_recreated(await self._ends.read(assigned), known)
+        positions = await self._progress.positions(ends, known)
         reached = self._tracker.reached(at, ends, positions)
         if reached:
             async with transaction(self._pool) as connection:
                 await record_reached(connection, reached, positions)
         self._progress.look(ends, positions, loop.time())
 
-    async def _without_recreated(self, ends: dict[TopicPartition, int], stored: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+    async def _without_recreated(self, ends: dict[TopicPartition, int], known: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
         """A partition that ends before what was applied of it is another one under an old name: what is known of it is forgotten, and
         until it is read anew it holds every deadline back.
         """
-        gone = self._progress.forget_beyond(ends, stored)
+        gone = self._progress.forget_beyond(ends, known)
         if gone:
             names = [f"{item.topic}-{item.partition}" for item in sorted(gone)]
             _log.error("Partitions end before what was applied of them; they are read anew", partitions=names)

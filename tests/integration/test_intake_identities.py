@@ -113,7 +113,8 @@ async def test_a_repeat_waits_for_the_transaction_that_holds_its_name_then_is_as
     holder = await hold_name(door, "5049672")
     try:
         held = [asyncio.create_task(door.submit(source_ref="5049672")) for _ in range(10)]
-        neighbours = await asyncio.gather(*(door.submit(source_ref=str(number)) for number in range(10)))
+        async with asyncio.timeout(3):
+            neighbours = await asyncio.gather(*(door.submit(source_ref=str(number)) for number in range(10)))
         assert [answer.status_code for answer in neighbours] == [202] * 10
         assert not any(task.done() for task in held), "neighbours do not wait for a held name"
         for answer in await asyncio.gather(*held):

@@ -175,9 +175,14 @@ async def test_a_case_is_read_as_the_notifier_last_told_it_whatever_the_order(wo
         for role in ("unit:imigrasi", "desk:kanim:kupang"):
             assert (await door.read(complaint_id, role)).status_code == 404
         await tell(world, status(complaint_id, 1, "received"), status(complaint_id, 3, "assigned", **ASSIGNED))
-        await tell(world, status(complaint_id, 2, "held"))
-        await world.send(topics.status, b"not a status", key=UUID(complaint_id).bytes)
-        await tell(world, status(other, 1, "history"))
+
+        async def is_assigned() -> bool:
+            return await state() == "assigned"
+
+        await until("the newest status is applied", is_assigned)
+        partition = UUID(complaint_id).bytes
+        for value in (status(complaint_id, 2, "held").to_json(), b"not a status", status(other, 1, "history").to_json()):
+            await world.send(topics.status, value, key=partition)
 
         async def is_told() -> bool:
             return await state(other) == "history"

@@ -1,12 +1,16 @@
 """An instant is reached only when all that was appended up to it has been applied."""
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 from aiokafka import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.notifier.watermarks import Tracker
+from shared.health import Progress
+from shared.metrics import NotifierMetrics
 from tests.facts import MONDAY
 
 A, B = TopicPartition("complaints.received", 0), TopicPartition("complaints.updates.imigrasi", 1)
@@ -58,3 +62,13 @@ def test_a_partition_that_went_to_another_replica_is_forgotten() -> None:
     tracker.reached(MONDAY, {A: 10, B: 10}, {A: 0, B: 0})
     tracker.forget({B})
     assert tracker.reached(MONDAY + SECOND, {A: 20, B: 20}, {A: 10, B: 10}) == {B: MONDAY}
+
+
+def test_only_a_partition_that_ends_before_what_was_known_of_it_was_made_anew() -> None:
+    """While Kafka is asked for the ends, more is appended and applied; that is no sign."""
+    consumer = SimpleNamespace(applied={A: 100, B: 100}, handed_out={A: 100, B: 100})
+    progress = Progress(cast(Any, consumer), NotifierMetrics().consumer)
+    known = progress.known([A, B], {A: 90, B: 120})
+    consumer.applied[A] = 101
+    assert progress.forget_beyond({A: 100, B: 7}, known) == {B}
+    assert (consumer.applied, consumer.handed_out) == ({A: 101}, {A: 100})
