@@ -28,7 +28,7 @@ def main() -> None:
     try:
         code = app(args=sys.argv[1:] or ["--help"], prog_name="jalur", standalone_mode=False)
     except (typer.TyperException, JalurError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201  the one line
+        print(f"error: {' '.join(str(error).removeprefix('Value error, ').split())}", file=sys.stderr)  # noqa: T201  the one line
         sys.exit(getattr(error, "exit_code", FAILED))
     except typer.Abort:
         code = 130

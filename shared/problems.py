@@ -24,7 +24,7 @@ class Problem(Exception):
         self.status = status
         self.kind = kind
         self.title = title
-        self.detail = detail
+        self.detail = f"{field}: {detail}" if field else detail
         self.errors = tuple(errors) or (({"field": field, "detail": detail},) if field else ())
         self.retry_after = retry_after
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
 
 class SettingsError(ValueError):
     """A setting is missing or makes no sense; the message names it and says what to write."""
@@ -51,6 +53,9 @@ class Settings:
         clock = environ.get("JALUR_CLOCK", "real").strip() or "real"
         if clock not in ("real", "settable"):
             raise SettingsError(f"JALUR_CLOCK={clock!r}: write real (default) or settable (demo and tests only)")
+        level = environ.get("JALUR_LOG_LEVEL", "").strip().lower() or "info"
+        if level not in LOG_LEVELS:
+            raise SettingsError(f"JALUR_LOG_LEVEL={level!r}: write one of {', '.join(LOG_LEVELS)}")
         resend = environ.get("JALUR_RESEND_AFTER", "900").strip()
         try:
             resend_after = float(resend)
@@ -68,7 +73,7 @@ class Settings:
             kafka_user=environ.get("JALUR_KAFKA_USER") or None,
             kafka_password=_secret(environ, "JALUR_KAFKA_PASSWORD"),
             resend_after_seconds=resend_after,
-            log_level=environ.get("JALUR_LOG_LEVEL", "").strip().lower() or "info",
+            log_level=level,
         )
 
 

@@ -33,7 +33,10 @@ class Stack:
     environ: Mapping[str, str]
 
     def intake_url(self) -> str:
-        return self._known(self.intake, "intake", "JALUR_INTAKE=http://intake:8080").rstrip("/")
+        url = self._known(self.intake, "intake", "JALUR_INTAKE=http://intake:8080").rstrip("/")
+        if not url.startswith(("http://", "https://")):
+            raise CommandError(f"JALUR_INTAKE={url!r} does not begin with http:// or https://", USAGE)
+        return url
 
     def dsn(self) -> str:
         return self._known(self.postgres, "PostgreSQL", "JALUR_POSTGRES=postgresql://jalur@db/jalur")

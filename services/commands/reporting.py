@@ -21,6 +21,7 @@ class Reporter:
 
     def __init__(self, as_json: bool, what: str, console: "Console", progress: "Progress", task: "TaskID") -> None:
         self.counts: Counter[str] = Counter()
+        self._waited_for = ""
         self._as_json, self._what, self._console, self._progress, self._task = as_json, what, console, progress, task
 
     def result(self, outcome: str, found: dict[str, Any], line: str) -> None:

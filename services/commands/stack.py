@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import typer
 
 from services.commands import NOT_READY, CommandError, DataDir
+from services.commands.connect import USAGE
 
 if TYPE_CHECKING:  # imported when a command runs: another command must not wait for it
     from deploy.local.datadir import DataDirectory
@@ -109,6 +110,7 @@ def _run(directory: "DataDirectory", settable_clock: bool) -> int | None:
     from deploy.local.service import Service
     from deploy.local.status import SERVICES
     from deploy.local.supervisor import Plan, Supervisor
+    from shared.settings import Settings, SettingsError
     from shared.topics_admin import apply_topics
 
     console = Console(highlight=False, soft_wrap=True)
@@ -123,6 +125,10 @@ def _run(directory: "DataDirectory", settable_clock: bool) -> int | None:
         asyncio.run(apply_topics(bootstrap, namespace))
 
     _quiet_clients()
+    try:  # a service would refuse these too, but only in its log, again and again
+        Settings.load("stack", {"JALUR_KAFKA": "-", "JALUR_POSTGRES": "postgresql://", **os.environ, "JALUR_PORT": ""})
+    except SettingsError as error:
+        raise CommandError(str(error), USAGE) from None
     plan = Plan(
         services=tuple(Service(name, (sys.executable, "-m", f"services.{name}")) for name in SERVICES),
         environment=dict(os.environ),
