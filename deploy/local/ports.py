@@ -4,6 +4,7 @@ A server listens seconds after its port was chosen. Until then, and as long as t
 also claimed by an abstract socket, which another stack on this machine sees and the kernel takes away with its holder.
 """
 
+import atexit
 import fcntl
 import json
 import random
@@ -52,6 +53,11 @@ def release(*ports: int) -> None:
             _, claim = _claims.pop(port, (None, None))
             if claim is not None:
                 claim.close()
+
+
+@atexit.register
+def _release_all() -> None:
+    release(*list(_claims))
 
 
 def is_free(port: int) -> bool:

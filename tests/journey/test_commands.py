@@ -145,7 +145,7 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_refused_after_it_was_
 
     assert jalur.json("keys", "revoke", made["key"])["id"] == short
     refused = eventually("the revoked key is refused", lambda: jalur.errors("send", file, "--key", made["key"]))
-    assert refused == "error: intake refused: Key refused: the key is unknown or was revoked (401)\n"
+    assert refused == "error: intake refused: Key refused: Authorization: the key is unknown or was revoked (401)\n"
     assert "no key has the id 000000000000" in jalur.error("keys", "revoke", "000000000000")
 
 
