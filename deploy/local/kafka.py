@@ -7,7 +7,7 @@ import signal
 import threading
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,13 +167,19 @@ def _is_unlocked(lock: Path) -> bool:
     return True
 
 
+def new_cluster_id(random: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """22 letters as Kafka writes them; one that begins with a dash, every sixty-fourth, would be read as an option."""
+    while (cluster := urlsafe_b64encode(random().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return cluster
+
+
 def _format(folder: Path, java: list[str | Path], broker: int, controller: int, output: Path) -> None:
     """Format aside, then name it data in one step: a start that was cut off leaves nothing half-made behind."""
     part = folder / "data.part"
     shutil.rmtree(part, ignore_errors=True)
     properties = _write_properties(folder / "format.properties", part, broker, controller, {})
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool: list[str | Path] = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", properties]
+    tool: list[str | Path] = ["kafka.tools.StorageTool", "format", "--standalone", "-t", new_cluster_id(), "-c", properties]
     if run([java[0], "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *java[1:], *tool], environment=_environment(), log=output):
         raise StackError(f"Kafka's storage could not be formatted: {last_line(output)} ({output})")
     part.rename(folder / "data")
