@@ -28,8 +28,14 @@ from shared.topics_admin import apply_topics
 SERVICES = ("intake", "router", "notifier")
 
 
+_given: set[int] = set()
+
+
 def some_port() -> int:
-    return next(port for port in OTHERS if is_free(port))
+    """A free port, each one once: a service that is stopped keeps its port for its next start."""
+    port = next(port for port in OTHERS if port not in _given and is_free(port))
+    _given.add(port)
+    return port
 
 
 def wait_for(what: str, look: Any, seconds: float = 120.0, pause: float = 0.05) -> None:

@@ -21,7 +21,7 @@ _log = get_logger()
 _RELAY_LOCK = 0x6F757462
 _ROUND = 1000
 _TICK_SECONDS = 0.1
-_GATHER_SECONDS = 0.01  # a round of many costs little more than a round of one
+_GATHER_SECONDS = 0.03  # a round of many costs little more than a round of one
 _PAUSE_SECONDS = 2.0
 
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from shared.metrics import IntakeMetrics
 
-_LINGER_SECONDS = 0.002
+_LINGER_SECONDS = 0.005
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
