@@ -98,6 +98,29 @@ class RouterMetrics:
         self.to_decision = Histogram(
             "jalur_router_accepted_to_decided_seconds", "Time from acceptance to decision", buckets=_LATENESS, registry=self.registry
         )
+        # Records that ask for a decision whose number or causing id another record has taken: a fault of whoever numbers decisions.
+        self.conflicting = Counter(
+            "jalur_router_conflicting_total", "Requests whose decision another record has taken", registry=self.registry
+        )
+        # Parts that units gave back, by who had decided them, the kind of the strongest reason and the band of confidence. Over
+        # `routed` by the same unit it is how often the router errs; a band that is returned more often than it says is badly calibrated.
+        self.returned = Counter(
+            "jalur_router_returned_total", "Parts given back by a unit", ["unit", "decided_by", "reason", "band"], registry=self.registry
+        )
+        # Orders of a person, by the router's own view then; `agreed` is undecided where the router would have asked a person.
+        self.ordered = Counter(
+            "jalur_router_ordered_total", "Orders, by its view", ["unit", "reason", "band", "agreed"], registry=self.registry
+        )
+        # Dispositions of the source, likewise.
+        self.disposed = Counter(
+            "jalur_router_disposed_total", "Dispositions, by its view", ["unit", "reason", "band", "agreed"], registry=self.registry
+        )
+        # 1 where an activated rule set cannot be read and the old one stays in force.
+        self.rules_refused = Gauge("jalur_router_rules_refused", "An activated rule set cannot be read", registry=self.registry)
+        # How far the last day's mix of destinations lies from that of the four weeks before (population stability index, less what
+        # chance makes of it). Alarm above 0.25; NaN while there are fewer than 100 and 500 decisions to compare.
+        self.mix_drift = Gauge("jalur_router_mix_drift", "Drift of the mix of units against its baseline", registry=self.registry)
+        self.mix_drift.set(float("nan"))
 
 
 class NotifierMetrics:

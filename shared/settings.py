@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+# Whose installation it is; `kemenkumham` is the ministry before its split, with all eleven units.
+MinistrySlug = Literal["kemenkumham", "kemenkum", "kemenham", "kemenimipas"]
+MINISTRIES: tuple[MinistrySlug, ...] = get_args(MinistrySlug)
 
 
 class SettingsError(ValueError):
@@ -27,6 +31,7 @@ class Settings:
     kafka_password: str | None = None
     resend_after_seconds: float = 900.0
     log_level: str = "info"
+    ministry: MinistrySlug = "kemenkumham"
 
     @staticmethod
     def load(service: str, environ: Mapping[str, str]) -> "Settings":
@@ -56,6 +61,10 @@ class Settings:
         level = environ.get("JALUR_LOG_LEVEL", "").strip().lower() or "info"
         if level not in LOG_LEVELS:
             raise SettingsError(f"JALUR_LOG_LEVEL={level!r}: write one of {', '.join(LOG_LEVELS)}")
+        said = environ.get("JALUR_MINISTRY", "").strip().lower() or "kemenkumham"
+        ministry = next((slug for slug in MINISTRIES if slug == said), None)
+        if ministry is None:
+            raise SettingsError(f"JALUR_MINISTRY={said!r}: write one of {', '.join(MINISTRIES)}")
         resend = environ.get("JALUR_RESEND_AFTER", "900").strip()
         try:
             resend_after = float(resend)
@@ -74,6 +83,7 @@ class Settings:
             kafka_password=_secret(environ, "JALUR_KAFKA_PASSWORD"),
             resend_after_seconds=resend_after,
             log_level=level,
+            ministry=ministry,
         )
 
 

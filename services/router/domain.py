@@ -3,189 +3,103 @@
 It must not judge; what the text says is in the Judgement.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
-
+from services.router.decision import Assign, Decision, Hold, Part, Transfer, unprocessable
 from services.router.judgement import OVERSIGHT_UNIT, Judgement
+from services.router.orders import asked, disposed, obeyed
+from services.router.routes import Practice, View, view_of
 from services.router.rules import OTHER_AGENCY
-from shared.events import ComplaintClass, ComplaintReceived, DecidedBy, HeldWhy, Ranked, Reason, Suggestion
+from shared.events import ComplaintClass, ComplaintReceived, DecidedBy, Reason, RerouteOrder, RerouteRequested, Suggestion
 from shared.units import UnitDirectory
 
+__all__ = ["Assign", "Decision", "Hold", "Part", "Practice", "Transfer", "decide", "unprocessable"]
+
 OVERSIGHT_CLASS: ComplaintClass = "pengaduan_pengawasan"
-# Units whose matters are handled at the Kanwil of the place; the others have no staff there.
-UNITS_AT_KANWIL = frozenset({"imigrasi", "pemasyarakatan", "ahu", "ki", "ham", "bphn", "pp"})
+_USUAL = Practice()
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
-    """To a unit; to its desk where one is known. `copies` are desks that are told."""
+def decide(
+    report: ComplaintReceived, judgement: Judgement, directory: UnitDirectory, practice: Practice = _USUAL, *, was_oversight: bool = False
+) -> Decision:
+    """A person comes first: an order is obeyed, a disposition of the source is followed, and the router's view rides along.
 
-    unit: str
-    desk: str | None = None
-    copies: tuple[str, ...] = ()
-    kind: Literal["assign"] = "assign"
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """To the triage desk, for a person to say where it goes."""
-
-    why: HeldWhy
-    kind: Literal["hold"] = "hold"
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """To another agency, by its name; `notice` is what the reporter reads."""
-
-    agency: str
-    notice: str
-    kind: Literal["transfer"] = "transfer"
-
-
-Part = Annotated[Assign | Hold | Transfer, Field(discriminator="kind")]
-
-
-class Decision(BaseModel):
-    """One answer to "where does it go"; the first part leads. What the decision log keeps, and what a repeat is answered with.
-
-    Without parts: the report is history. `withhold_text`: a held part must not show title and text, because its matter may be
-    oversight. The privacy flags are the report's or stricter, never laxer.
+    In that view oversight (bribery, discipline) comes first: to the inspectorate whatever the subject, without desk or copies, so that
+    the office complained about learns nothing (Permenkumham 57/2016). `was_oversight`: an earlier decision on the complaint said so;
+    other rules may judge otherwise by now, but what was kept from an office then is not shown to it for that.
     """
-
-    model_config = ConfigDict(frozen=True)
-
-    parts: tuple[Part, ...]
-    decided_by: DecidedBy = "router"
-    class_: ComplaintClass | None
-    class_by: DecidedBy | None
-    confidence: float
-    is_oversight: bool
-    is_urgent: bool
-    is_confidential: bool
-    is_anonymous: bool
-    withhold_text: bool = False
-    special_data: tuple[str, ...] = ()
-    reasons: tuple[Reason, ...] = ()
-    ranking: tuple[Ranked, ...] = ()
-    suggestion: Suggestion | None = None
-    rules_version: str
-
-    def to_json(self) -> bytes:
-        return self.__pydantic_serializer__.to_json(self)
-
-    @classmethod
-    def from_json(cls, value: bytes | str) -> "Decision":
-        return cls.model_validate_json(value)
-
-
-def decide(report: ComplaintReceived, judgement: Judgement, directory: UnitDirectory) -> Decision:
-    """Oversight matters (bribery, discipline) come first: to the inspectorate whatever the subject, without desk or copies, so that the
-    office complained about learns nothing (Permenkumham 57/2016). Only a person's disposition at the source comes before the router's view.
-    """
-    is_oversight = judgement.is_oversight or report.class_ == OVERSIGHT_CLASS or report.service == "wbs"
+    source_says = _said_by_source(report)
+    among_matters = any(matter.unit == OVERSIGHT_UNIT for matter in judgement.matters)
+    is_oversight = judgement.is_oversight or source_says is not None or among_matters or was_oversight
     in_doubt = judgement.oversight_in_doubt and not is_oversight
-    decided_by: DecidedBy = "router"
-    suggestion: Suggestion | None = None
-    reasons = judgement.reasons
-    parts: tuple[Part, ...]
-    if report.is_final:
-        parts = ()
-    elif report.disposition:
-        decided_by = "source"
-        parts, unknown = _disposed(report, is_oversight, directory)
-        reasons += unknown
-        suggestion = _suggestion(report, judgement, is_oversight, directory)
-    else:
-        parts = (_routed(report, judgement, is_oversight, directory),)
+    view = view_of(report, judgement, is_oversight, directory, practice)
+    request = report if isinstance(report, RerouteRequested) else None
 
-    class_, class_by = _class_in_force(report, judgement, is_oversight, decided_by)
+    decided_by: DecidedBy = "router"
+    parts: tuple[Part, ...] = ()
+    found: tuple[Reason, ...] = ()
+    if report.is_final:
+        pass
+    elif request is not None and (request.order is not None or request.cause == "ordered"):
+        decided_by = "human"
+        part, found = obeyed(request.order or RerouteOrder(), report, judgement.place, is_oversight, directory, practice)
+        parts = (part,)
+    elif report.disposition and (request is None or request.cause in ("edited", "redisposed")):
+        decided_by = "source"
+        parts, found = disposed(report, judgement.place, is_oversight, directory)
+    if not parts and not report.is_final:
+        decided_by = "router"
+        parts, found = view.parts, (*found, *view.reasons)
+
+        # What the router itself gives to the inspectorate is its kind of matter, however that was found.
+        is_oversight = is_oversight or Assign(OVERSIGHT_UNIT) in parts
+
+    withhold_text = (is_oversight or in_doubt) and any(isinstance(part, Hold) for part in parts)
+    first: list[Reason] = [asked(request, not withhold_text)] if request is not None else []
     if is_oversight and not judgement.is_oversight:
-        said = "service wbs" if report.service == "wbs" else f"class {OVERSIGHT_CLASS}"
-        reasons = (Reason(kind="rule", value=f"oversight: {said}, given by the source", weight=1.0), *reasons)
+        why = [
+            (f"{source_says}, given by the source", source_says is not None),
+            ("one of several matters", among_matters),
+            ("an earlier decision said so", was_oversight),
+            ("the inspectorate's matter", True),
+        ]
+        first.append(Reason(kind="rule", value=f"oversight: {next(said for said, is_so in why if is_so)}", weight=1.0))
+    class_, class_by = _class_in_force(report, judgement, is_oversight, decided_by)
     return Decision(
         parts=parts,
         decided_by=decided_by,
         class_=class_,
         class_by=class_by,
-        confidence=judgement.confidence,
+        confidence=view.confidence if decided_by == "router" else judgement.confidence,
         is_oversight=is_oversight,
         is_urgent=judgement.is_urgent,
         # A doubt about oversight is reason enough: who complains about an official must not be found out by default.
         is_confidential=report.is_confidential or is_oversight or in_doubt,
         is_anonymous=report.is_anonymous,
-        withhold_text=(is_oversight or in_doubt) and any(isinstance(part, Hold) for part in parts),
+        withhold_text=withhold_text,
         special_data=judgement.special_data,
-        reasons=reasons,
+        reasons=(*first, *judgement.reasons, *found),
         ranking=judgement.ranking,
-        suggestion=suggestion,
+        suggestion=None if decided_by == "router" else _suggestion(view, is_oversight),
         rules_version=judgement.rules_version,
     )
 
 
-def unprocessable(rules_version: str) -> Decision:
-    """For a record whose key is good and whose value cannot be read: a person looks. What is not known is kept as the strictest."""
-    return Decision(
-        parts=(Hold("unprocessable"),),
-        class_=None,
-        class_by=None,
-        confidence=0.0,
-        is_oversight=False,
-        is_urgent=False,
-        is_confidential=True,
-        is_anonymous=True,
-        withhold_text=True,
-        rules_version=rules_version,
-    )
+def _said_by_source(report: ComplaintReceived) -> str | None:
+    if report.service == "wbs":
+        return "service wbs"
+    return f"class {OVERSIGHT_CLASS}" if report.class_ == OVERSIGHT_CLASS else None
 
 
-def _routed(report: ComplaintReceived, judgement: Judgement, is_oversight: bool, directory: UnitDirectory) -> Part:
-    """The router's own view."""
-    if is_oversight:
-        return Assign(OVERSIGHT_UNIT)
-    if judgement.oversight_in_doubt:
-        return Hold("low_confidence")
-    if judgement.is_vague:
-        return Hold("vague")
-    if judgement.confidence < judgement.threshold:
-        return Hold("low_confidence")
-    if judgement.unit == OTHER_AGENCY:
-        if judgement.agency is None or judgement.notice is None:
-            return Hold("low_confidence")
-        return Transfer(judgement.agency, judgement.notice)
-    province = directory.province(report.location.province) if judgement.unit in UNITS_AT_KANWIL else None
-    return Assign(judgement.unit, desk=province.kanwil if province else None)
-
-
-def _disposed(report: ComplaintReceived, is_oversight: bool, directory: UnitDirectory) -> tuple[tuple[Part, ...], tuple[Reason, ...]]:
-    """What a person at the source named, one part each in that order; whom the directory does not know is held for triage, and said."""
-    parts: list[Part] = []
-    reasons: list[Reason] = []
-    for disposition in report.disposition:
-        addressee = directory.addressee(disposition.name)
-        part: Part
-        if addressee is None:
-            part = Hold("low_confidence")
-            reasons.append(Reason(kind="disposition", value=f"unknown addressee: {disposition.name[:200]}", weight=1.0))
-        else:
-            part = Assign(addressee.unit, desk=None if is_oversight else addressee.desk)
-        if part not in parts:
-            parts.append(part)
-    return tuple(parts), tuple(reasons)
-
-
-def _suggestion(report: ComplaintReceived, judgement: Judgement, is_oversight: bool, directory: UnitDirectory) -> Suggestion:
-    view = _routed(report, judgement, is_oversight, directory)
-    unit = view.unit if isinstance(view, Assign) else OTHER_AGENCY if isinstance(view, Transfer) else None
-    return Suggestion(unit=unit, confidence=judgement.confidence, is_oversight=is_oversight)
+def _suggestion(view: View, is_oversight: bool) -> Suggestion:
+    """The unit is None where the router would have asked a person."""
+    leading = view.parts[0]
+    unit = leading.unit if isinstance(leading, Assign) else OTHER_AGENCY if isinstance(leading, Transfer) else None
+    return Suggestion(unit=unit, confidence=view.confidence, is_oversight=is_oversight)
 
 
 def _class_in_force(
     report: ComplaintReceived, judgement: Judgement, is_oversight: bool, decided_by: DecidedBy
 ) -> tuple[ComplaintClass, DecidedBy]:
-    """The source's class stands, but that oversight raises it, unless a person disposed of the report after seeing it."""
+    """The source's class stands, but that oversight raises it, unless a person there disposed of the report after seeing it."""
     given = report.class_
     raised = is_oversight and given != OVERSIGHT_CLASS and not (given and decided_by == "source")
     if raised:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from services.router.domain import Assign, Decision, Hold, Transfer
+from services.router.decision import Assign, Decision, Hold, Transfer, destination
 from shared.envelope import Message, assignment_id, enclose, part_id
 from shared.events import ComplaintHeld, ComplaintRouted, ComplaintTransferred, DecisionPart
 from shared.topics import Topics
@@ -15,7 +15,10 @@ from shared.topics import Topics
 
 @dataclass(frozen=True, slots=True)
 class LoggedDecision:
-    """A row of the log. `report` and `taken` are JSON; of an unreadable record `report` has only id and times."""
+    """A row of the log. `report` and `taken` are JSON; of an unreadable record `report` has only id and times.
+
+    The report of a later decision is the whole request, with who asked for it, why, and what was refused until then.
+    """
 
     causing_id: UUID
     complaint_id: UUID
@@ -40,7 +43,7 @@ def events_of(row: LoggedDecision, topics: Topics, decision: Decision | None = N
         "is_anonymous": decision.is_anonymous,
         "is_confidential": decision.is_confidential,
         "decision": row.decision,
-        "parts": [DecisionPart(destination=_destination(part), leading=number == 0) for number, part in enumerate(decision.parts)],
+        "parts": [DecisionPart(destination=destination(part), leading=number == 0) for number, part in enumerate(decision.parts)],
         "decided_by": decision.decided_by,
         "confidence": decision.confidence,
         "is_oversight": decision.is_oversight,
@@ -85,9 +88,3 @@ def _payload(
     if decision.withhold_text:
         held |= {"title": None, "text": None}
     return ComplaintHeld.model_validate(held), topics.triage
-
-
-def _destination(part: Assign | Hold | Transfer) -> str:
-    if isinstance(part, Assign):
-        return part.unit
-    return "triage" if isinstance(part, Hold) else "other_agency"
