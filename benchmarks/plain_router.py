@@ -13,9 +13,8 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from services.router.domain import decide
-from services.router.judgement import Judge
 from services.router.publication import LoggedDecision, events_of
-from services.router.rules import load_rules
+from services.router.ruleset import load_judge
 from shared.envelope import received_id
 from shared.events import ComplaintReceived
 from shared.topics import Topics
@@ -25,7 +24,7 @@ from shared.units import load_directory
 async def run(bootstrap: str, namespace: str, count: int) -> float:
     topics = Topics(namespace)
     directory = load_directory()
-    judge = Judge(load_rules(), directory)
+    judge = load_judge(directory)
     consumer = AIOKafkaConsumer(
         topics.received,
         bootstrap_servers=bootstrap,

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from services.commands import FAILED, dead, demo, intake, keys, resume, stack, tail, topics
+from services.commands import FAILED, classify, dead, demo, intake, keys, resume, router, router_log, stack, tail, topics
 from shared.errors import JalurError
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(tail.app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(resume.app)
+app.add_typer(classify.app)
+router.app.add_typer(router_log.app)
+app.add_typer(router.app, name="router")
 
 
 def main() -> None:

@@ -108,12 +108,13 @@ def one_line_errors() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def database(stack: Stack) -> AsyncIterator["Connection"]:
-    """One connection for one command."""
+async def database(stack: Stack, service: str | None = None) -> AsyncIterator["Connection"]:
+    """One connection for one command; with `service` it sees that service's tables, as the service does."""
     import asyncpg
 
+    settings = {"search_path": f"{service}, jalur"} if service else {}
     try:
-        connection = await asyncpg.connect(stack.dsn(), timeout=5, command_timeout=30)
+        connection = await asyncpg.connect(stack.dsn(), timeout=5, command_timeout=30, server_settings=settings)
     except (OSError, ValueError) as error:
         detail = "no answer within 5 s" if isinstance(error, TimeoutError) else type(error).__name__
         raise CommandError(f"PostgreSQL does not answer: {detail}") from None

@@ -1,31 +1,55 @@
-"""What a report is about: unit, class, flags and how sure that is, from the terms found in it. Pure; any text has a judgement.
+"""What a report is about: unit, class, flags, place, and how sure that is. Pure; any text has a judgement.
 
-It must not decide where the report goes; `domain.py` does. Another judge may stand behind `Judge.judge` without anyone noticing.
+It must not decide where the report goes; `domain.py` does. The model's scores become frequencies here, and the reasons a clerk reads.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from heapq import nlargest
+from operator import itemgetter
 
-from services.router.language import BREAK, BREAKS
+from services.router.evidence import Evidence, Found, Observer
+from services.router.language import BREAKS, NUMBER
+from services.router.matters import MOST as MOST_MATTERS
+from services.router.matters import turning_points
+from services.router.model import Model, Scores
+from services.router.places import Gazetteer, Place
 from services.router.rules import OTHER_AGENCY, Rules
-from services.router.terms import Term
+from services.router.thresholds import Thresholds
 from shared.events import ComplaintClass, ComplaintReceived, Ranked, Reason, ReasonKind
 from shared.units import UNIT_SLUGS, UnitDirectory
 
 OVERSIGHT_UNIT = "itjen"
-_CLASSES: tuple[ComplaintClass, ...] = ("pengaduan", "pengaduan_pengawasan", "aspirasi", "informasi")
-
+VAGUE = "triage"
+NOWHERE = Place()
+_UNITS = (*UNIT_SLUGS, OTHER_AGENCY)
+_share = itemgetter(0)
 _AGENCY = f"{OTHER_AGENCY}/"
-Found = list[tuple[Term, float]]
+# Below this share of the difference to the runner-up a word is no reason.
+_LEAST_SHARE = 0.15
+# Fewer words without any term are too vague to route, whatever the model sees in them.
+_LEAST_WORDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """A further matter of a report that needs an answer of its own; `unit`, `agency` and `notice` as in Judgement."""
+
+    unit: str
+    confidence: float
+    agency: str | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`confidence` and the scores are shares of term weights, not yet frequencies; they compare only within one `rules_version`.
+    """`confidence` is a calibrated frequency: of reports judged with 0.8, four in five go where the ranking's top says.
 
-    `unit` is the top of the ranking (a unit slug or `other_agency`) and `threshold` the confidence that this outcome needs to be decided
-    without a person. `agency` and `notice` (what its reporter reads) belong to the strongest other agency, also where a unit leads.
+    `ranking` has the eleven units and `other_agency`; its scores and that of "too vague" add up to one, but where oversight leads by a
+    score of its own. `threshold` is the confidence that this outcome needs to be decided without a person. `agency` and `notice` (what
+    its reporter reads) name the other agency where one is sure enough, also where a unit leads; `likely_agency` is the best guess.
+    `matters` are those besides the first, each sure when read alone. `service` is the ministry's service that it is about.
     """
 
     ranking: tuple[Ranked, ...]
@@ -43,118 +67,209 @@ class Judgement:
     reasons: tuple[Reason, ...]
     is_vague: bool
     rules_version: str
+    place: Place = NOWHERE
+    service: str | None = None
+    matters: tuple[Matter, ...] = ()
+    likely_agency: str | None = None
 
 
 class Judge:
-    """Judges by ordered, weighted terms."""
+    """Judges by terms and a linear model. Holds no state but caches; one judge serves one thread."""
 
-    def __init__(self, rules: Rules, directory: UnitDirectory) -> None:
-        self.version = rules.version
-        self._rules = rules
-        self._addressee = lru_cache(maxsize=1024)(directory.addressee)  # a source has few categories
+    def __init__(
+        self,
+        rules: Rules,
+        model: Model,
+        thresholds: Thresholds,
+        observer: Observer,
+        gazetteer: Gazetteer,
+        directory: UnitDirectory,
+        version: str,
+    ) -> None:
+        self.version = version
+        self.rules, self.model, self.thresholds, self.observer, self.gazetteer = rules, model, thresholds, observer, gazetteer
+        self._directory = directory
+        self._outcomes = model.heads["unit"]
+        self._vague_at, self._oversight_at = self._outcomes.index(VAGUE), self._outcomes.index(OVERSIGHT_UNIT)
+        self._units_at = [self._outcomes.index(unit) for unit in _UNITS]
 
     def judge(self, report: ComplaintReceived) -> Judgement:
-        rules = self._rules
-        words = rules.language.normalise(report.title)
-        title_ends = len(words)
-        words.append(BREAK)
-        words += rules.language.normalise(report.text)
-        found = rules.terms.find(words)
+        whole = self._judge(report)
+        if whole.is_oversight or whole.is_vague:
+            return whole
+        stretches = self._divided(report)
+        return self._with_matters(whole, stretches) if len(stretches) > 1 else whole
 
-        routing = _once(found["routing"], title_ends, rules.scoring.title)
-        oversight = _once(found["oversight"])
-        oversight_weight = sum(weight for _, weight in oversight)
-        is_oversight = oversight_weight >= rules.bars.oversight
-        weights = dict.fromkeys(UNIT_SLUGS, 0.0)
-        by_agency: dict[str, float] = {}
-        for term, weight in routing:
-            if term.target in weights:
-                weights[term.target] += weight
-            else:
-                by_agency[term.target] = by_agency.get(term.target, 0.0) + weight
-        reasons = [*self._context(report, weights), *_reasons(oversight), *_reasons(routing)]
-        if oversight_weight:
-            # The inspectorate leads where its matter is certain and comes close where it is not.
-            weights[OVERSIGHT_UNIT] += oversight_weight + (max(weights.values()) if is_oversight else 0.0)
-
-        silent = not any(weights.values()) and not by_agency
-        ranking, agency = self._ranking(weights, by_agency)
-        top, second = ranking[0], ranking[1]
-        reasons.sort(key=lambda reason: -reason.weight)
-        del reasons[rules.scoring.reasons :]
-        reasons.append(_reason("rule", f"runner-up: {second.unit if second.score else 'none'}", second.score))
-        class_, class_confidence = self._class(report, found["classes"], is_oversight)
-        urgency = sum(weight for _, weight in _once(found["urgency"]))
-        name = rules.agencies[agency] if agency else None
+    def _judge(self, report: ComplaintReceived) -> Judgement:
+        limits = self.thresholds
+        evidence = self.observer.observe(report.title, report.text, service=report.service, category=report.category)
+        scores = self.model.score(evidence)
+        for unit, _, weight in evidence.context:  # known for certain, and no words to learn it from
+            scores.logits["unit"][self._outcomes.index(unit)] += weight
+        shares = _softmax(scores.logits["unit"], limits.temperature)
+        oversight = self.oversight_of(scores, shares)
+        is_oversight = oversight >= limits.oversight
+        ranking = self._ranking(shares, oversight if is_oversight else None)
+        top = ranking[0]
+        likely_agency, is_sure = self._agency(scores)
+        name = likely_agency if is_sure else None
+        place = self.gazetteer.find(report.title, report.text)
+        class_, class_confidence = self._class(report, scores, is_oversight)
         return Judgement(
             ranking=ranking,
             confidence=top.score,
-            threshold=rules.threshold(top.unit),
+            threshold=limits.of(top.unit),
             unit=top.unit,
             agency=name,
-            notice=rules.notice.replace("{agency}", name) if name else None,
+            notice=self.notice(name),
             class_=class_,
             class_confidence=class_confidence,
             is_oversight=is_oversight,
-            oversight_in_doubt=not is_oversight and oversight_weight >= rules.bars.oversight_in_doubt,
-            is_urgent=urgency >= rules.bars.urgent,
-            special_data=tuple(category for category in rules.special_data if any(term.weight for term, _ in found[category])),
-            reasons=tuple(reasons),
-            is_vague=silent and sum(word not in BREAKS for word in words) < rules.scoring.vague_words,
-            rules_version=rules.version,
+            oversight_in_doubt=not is_oversight and oversight >= limits.oversight_in_doubt,
+            is_urgent=_yes(scores.logits["urgency"]) >= limits.urgent,
+            special_data=tuple(
+                kind
+                for kind in self.rules.special_data
+                if evidence.found[kind] or (kind in scores.logits and _yes(scores.logits[kind]) >= limits.special_data)
+            ),
+            reasons=self._reasons(evidence, scores, ranking, place, oversight),
+            is_vague=_says_nothing(evidence) or shares[self._vague_at] >= limits.vague,
+            rules_version=self.version,
+            place=place,
+            service=self._service(scores),
+            likely_agency=likely_agency,
         )
 
-    def _context(self, report: ComplaintReceived, weights: dict[str, float]) -> list[Reason]:
-        """What is known besides the text: the service it came in by, and a category that names a unit. Adds to `weights`."""
-        known: list[Reason] = []
-        for unit, weight in self._rules.services.get(report.service, {}).items():
-            weights[unit] += weight
-            known.append(_reason("rule", f"{unit}: service {report.service}", weight))
-        if report.category and (addressee := self._addressee(report.category[:200])) is not None:
-            weight = self._rules.scoring.category
-            weights[addressee.unit] += weight
-            known.append(_reason("rule", f"{addressee.unit}: category", weight))
-        return known
+    def notice(self, agency: str | None) -> str | None:
+        return self.rules.notice.replace("{agency}", agency) if agency else None
 
-    def _ranking(self, weights: dict[str, float], by_agency: dict[str, float]) -> tuple[tuple[Ranked, ...], str | None]:
-        """Each outcome's squared weight as a share of all of them and of silence; and the strongest agency.
+    def oversight_of(self, scores: Scores, shares: list[float]) -> float:
+        """How likely misconduct of an official is the core. Two views of it, the flag's and the unit's; either may see it."""
+        return max(_yes(scores.logits["oversight"]), shares[self._oversight_at])
 
-        A second agency speaks against the first as a unit does, so that a transfer names the right one or none.
-        """
-        scoring = self._rules.scoring
-        yields = scoring.agency_yields * max(weights.values())
-        strengths = sorted(((max(weight - yields, 0.0), slug) for slug, weight in by_agency.items()), key=lambda item: -item[0])
-        squares = {unit: weight * weight for unit, weight in weights.items()}
-        squares[OTHER_AGENCY] = strengths[0][0] ** 2 if strengths else 0.0
-        whole = scoring.silence**2 + sum(squares.values()) + sum(strength**2 for strength, _ in strengths[1:])
-        ranking = sorted(squares.items(), key=lambda item: -item[1])  # stable: the directory's order among equals
-        agency = strengths[0][1].partition("/")[2] if strengths else None
-        return tuple(_ranked(unit, round(square / whole, 4)) for unit, square in ranking), agency
+    def _divided(self, report: ComplaintReceived) -> list[Judgement]:
+        """The report's matters in order, where both sides of a turning point are sure alone and of different units."""
+        found: list[Judgement] = []
+        title, text = report.title, report.text
+        while len(found) < MOST_MATTERS - 1:
+            sides = [
+                (self._judge(_stretch(report, title, before)), self._judge(_stretch(report, "", after)), after)
+                for before, after in turning_points(text, self.rules.language)
+            ]
+            sure = [
+                side
+                for side in sides
+                if side[0].unit != side[1].unit and self._least(side[0], side[1]) >= self.rules.scoring.further_matter
+            ]
+            if not sure:
+                break
+            first, second, text = max(sure, key=lambda side: self._least(side[0], side[1]))
+            found = [*found[:-1], first, second]
+            title = ""
+        return found
 
-    def _class(self, report: ComplaintReceived, found: list[tuple[Term, int]], is_oversight: bool) -> tuple[ComplaintClass, float]:
+    def _least(self, *judgements: Judgement) -> float:
+        return min(0.0 if each.is_vague else each.confidence for each in judgements)
+
+    def _with_matters(self, whole: Judgement, stretches: list[Judgement]) -> Judgement:
+        if any(each.is_oversight or each.oversight_in_doubt for each in stretches):
+            # An accusation among other matters must not be divided among desks.
+            return replace(whole, oversight_in_doubt=True)
+        lead = stretches[0]
+        further: list[Matter] = []
+        for each in stretches[1:]:
+            if each.unit not in {lead.unit, *(matter.unit for matter in further)} and (each.unit != OTHER_AGENCY or each.agency):
+                further.append(Matter(each.unit, each.confidence, each.agency, each.notice))
+        if not further:
+            return whole
+        said = _reason("rule", f"several matters: {', '.join((lead.unit, *(matter.unit for matter in further)))}", 1.0)
+        return replace(
+            whole,
+            unit=lead.unit,
+            confidence=lead.confidence,
+            threshold=lead.threshold,
+            ranking=lead.ranking,
+            agency=lead.agency,
+            notice=lead.notice,
+            likely_agency=lead.likely_agency,
+            matters=tuple(further),
+            reasons=(*whole.reasons, said),
+        )
+
+    def _ranking(self, shares: list[float], oversight: float | None) -> tuple[Ranked, ...]:
+        ranked = [(shares[at], unit) for unit, at in zip(_UNITS, self._units_at, strict=True)]
+        ranked.sort(key=_share, reverse=True)  # stable: the directory's order among equals
+        if oversight is not None:  # first, whatever else the report speaks of
+            others = [each for each in ranked if each[1] != OVERSIGHT_UNIT]
+            ranked = [(oversight, OVERSIGHT_UNIT), *((min(share, oversight), unit) for share, unit in others)]
+        return tuple([_ranked(unit, round(share, 4)) for share, unit in ranked])
+
+    def _agency(self, scores: Scores) -> tuple[str | None, bool]:
+        """The likeliest agency's name, and whether it is sure enough to be named to the reporter."""
+        slug, share = _surest(scores.logits["agency"], self.model.heads["agency"])
+        return self.rules.agencies.get(slug), share >= self.thresholds.agency
+
+    def _service(self, scores: Scores) -> str | None:
+        service, share = _surest(scores.logits["service"], self.model.heads["service"])
+        return service if service != "none" and share >= self.thresholds.service else None
+
+    def _class(self, report: ComplaintReceived, scores: Scores, is_oversight: bool) -> tuple[ComplaintClass, float]:
         if is_oversight:
             return "pengaduan_pengawasan", 1.0
-        if (given := self._rules.class_of_service.get(report.service)) is not None:
+        if (given := self.rules.class_of_service.get(report.service)) is not None:
             return given, 1.0
-        strongest = dict.fromkeys(_CLASSES, 0.0)
-        strongest["pengaduan"] = self._rules.scoring.silence
-        for term, weight in _once(found):
-            strongest[term.target] += weight  # type: ignore[index]
-        squares = {class_: weight * weight for class_, weight in strongest.items()}
-        class_ = max(_CLASSES, key=lambda class_: squares[class_])
-        return class_, round(squares[class_] / sum(squares.values()), 4)
+        class_, share = _surest(scores.logits["class"], self.model.heads["class"])
+        return class_, round(share, 4)  # type: ignore[return-value]  # trained on these alone
+
+    def _reasons(
+        self, evidence: Evidence, scores: Scores, ranking: tuple[Ranked, ...], place: Place, oversight: float
+    ) -> tuple[Reason, ...]:
+        """The terms found, then the words that the model read, by what each added to the top over the runner-up."""
+        top, second = ranking[0].unit, ranking[1].unit
+        found = [_reason("rule", f"{unit}: {why}", weight) for unit, why, weight in evidence.context]
+        found += [*_terms(evidence.found["oversight"]), *_terms(evidence.found["routing"])]
+        found.sort(key=lambda reason: -reason.weight)
+        del found[self.rules.scoring.reasons :]
+        first, other = self._outcomes.index(top), self._outcomes.index(second)
+        gains = (scores.shares[:, first] - scores.shares[:, other]).tolist()
+        for gain, word in nlargest(3, zip(gains, scores.words, strict=True)):
+            # Only words that the model learned whole: a rare one may be somebody's name.
+            if gain > _LEAST_SHARE and word not in BREAKS and word != NUMBER and self.model.knows(word):
+                found.append(_reason("model", f"{top}: {word}", round(gain, 2)))
+        found += [_reason("office", office.desk, 1.0) for office in place.offices[:3]]
+        if place.province:
+            found.append(_reason("place", ", ".join(filter(None, (place.regency, place.province))), 1.0))
+        if oversight >= self.thresholds.oversight_in_doubt:
+            found.append(_reason("rule", "oversight: misconduct of an official", round(oversight, 2)))
+        found.append(_reason("rule", f"runner-up: {second}", ranking[1].score))
+        return tuple(found)
 
 
-def _once(found: Iterable[tuple[Term, int]], title_ends: int = 0, title_factor: float = 1.0) -> Found:
-    """Each term once, however often it is said, by its first place: a title says more. Those of weight 0 have done their work."""
-    once: dict[Term, float] = {}
-    for term, at in found:
-        if term.weight and term not in once:
-            once[term] = term.weight * title_factor if at < title_ends else term.weight
-    return list(once.items())
+def _says_nothing(evidence: Evidence) -> bool:
+    return not evidence.found["routing"] and not evidence.context and sum(word not in BREAKS for word in evidence.words) < _LEAST_WORDS
 
 
-def _reasons(found: Found) -> list[Reason]:
+def _stretch(report: ComplaintReceived, title: str, text: str) -> ComplaintReceived:
+    return report.model_copy(update={"title": title, "text": text, "category": None, "service": "sp4n"})
+
+
+def _softmax(logits: list[float], temperature: float = 1.0) -> list[float]:
+    highest = max(logits)
+    shares = [math.exp((logit - highest) / temperature) for logit in logits]
+    whole = sum(shares)
+    return [share / whole for share in shares]
+
+
+def _surest(logits: list[float], outcomes: tuple[str, ...]) -> tuple[str, float]:
+    highest = max(logits)
+    return outcomes[logits.index(highest)], 1 / sum([math.exp(logit - highest) for logit in logits])
+
+
+def _yes(logit: list[float]) -> float:
+    return 1 / (1 + math.exp(-min(max(logit[0], -50.0), 50.0)))
+
+
+def _terms(found: Found) -> list[Reason]:
     return [_reason("term", f"{term.target.removeprefix(_AGENCY)}: {term.says}", weight) for term, weight in found]
 
 

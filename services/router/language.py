@@ -70,12 +70,20 @@ class Language:
     """
 
     def __init__(
-        self, *, shorthand: Mapping[str, str], masks: Iterable[str] = (), protected: Iterable[str] = (), roots: Iterable[str] = ()
+        self,
+        *,
+        shorthand: Mapping[str, str],
+        masks: Iterable[str] = (),
+        protected: Iterable[str] = (),
+        roots: Iterable[str] = (),
+        turns: Iterable[tuple[str, ...]] = (),
     ) -> None:
         self.shorthand = dict(shorthand)
         self.masks = frozenset(mask.casefold() for mask in masks)
         self.protected = frozenset(protected)
         self.roots = frozenset(roots)
+        self._turns = frozenset(turns)
+        self._longest_turn = max(map(len, self._turns), default=0)
         self._words: Callable[[str], tuple[str, ...]] = lru_cache(maxsize=CACHE_SIZE)(self._words_of)
 
     def forms(self) -> dict[str, frozenset[str]]:
@@ -85,6 +93,11 @@ class Language:
             for root in self.roots.intersection(_stripped(word)):
                 found.setdefault(root, set()).add(word)
         return {root: frozenset(words) for root, words in found.items()}
+
+    def turns(self, sentence: str) -> bool:
+        """Whether it begins as people begin when they go over to something else: "Selain itu, …"."""
+        words = tuple(sentence[:80].lower().replace(",", " ").replace(":", " ").split(maxsplit=self._longest_turn))
+        return any(words[:length] in self._turns for length in range(1, self._longest_turn + 1))
 
     def normalise(self, text: str) -> list[str]:
         """The words in order; `.` and `?` where a sentence ends, `0` for a number. Total: any string has an answer."""

