@@ -84,6 +84,9 @@ class Language:
         self.roots = frozenset(roots)
         self._turns = frozenset(turns)
         self._longest_turn = max(map(len, self._turns), default=0)
+        first = "|".join(sorted({re.escape(turn[0]) for turn in self._turns})) or r"(?!)"
+        # Most reports have no such sentence, and this says so without dividing them.
+        self._may_turn = re.compile(rf"[.!?;\n…)]\s*(?:{first}|\(?[1-5][.)])", re.IGNORECASE)
         self._words: Callable[[str], tuple[str, ...]] = lru_cache(maxsize=CACHE_SIZE)(self._words_of)
 
     def forms(self) -> dict[str, frozenset[str]]:
@@ -98,6 +101,9 @@ class Language:
         """Whether it begins as people begin when they go over to something else: "Selain itu, …"."""
         words = tuple(sentence[:80].lower().replace(",", " ").replace(":", " ").split(maxsplit=self._longest_turn))
         return any(words[:length] in self._turns for length in range(1, self._longest_turn + 1))
+
+    def may_turn(self, text: str) -> bool:
+        return self._may_turn.search(text) is not None
 
     def normalise(self, text: str) -> list[str]:
         """The words in order; `.` and `?` where a sentence ends, `0` for a number. Total: any string has an answer."""

@@ -73,8 +73,6 @@ def _is_successor(part: Assign | Transfer) -> bool:
 
 def _gave_back(row: LoggedDecision, decision: int) -> bool:
     """Whether the row was asked for because a unit returned the leading part of that decision."""
-    if row.decision <= decision:
-        return False
     try:
         request = RerouteRequested.model_validate_json(row.report)
     except ValidationError:

@@ -7,13 +7,12 @@ from services.router.language import Language
 MOST = 5
 _LEAST_WORDS = 4
 _SENTENCE = re.compile(r"(?<=[.!?;\n…])\s+|\n+|\s+(?=\(?[1-5][.)]\s)")
-_POINT = re.compile(r"[.!?;\n…)]\s")
 _NUMBERED = re.compile(r"\(?[2-5][.)]\s")
 
 
 def turning_points(text: str, language: Language) -> list[tuple[str, str]]:
     """The text before and after each sentence that begins as another matter does: "Selain itu", "Kedua", "2.", "by the way"."""
-    if not _POINT.search(text):  # one sentence, as most short reports are
+    if not language.may_turn(text):
         return []
     sentences = [sentence for sentence in _SENTENCE.split(text) if sentence.strip()]
     found = []

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.router.evidence import Evidence
+from services.router.evidence import CLASSES, Evidence
 from services.router.language import BREAK, BREAKS
+from services.router.rules import OTHER_AGENCY
+from shared.units import UNIT_SLUGS
 
 FILE = "model.npz"
 SHORTEST_GRAM, LONGEST_GRAM = 3, 5
@@ -26,6 +28,14 @@ LONGEST_WORD = 24
 TITLE_COUNTS = 1.5
 # Spellings whose weights are kept added up; a spelling takes 4 bytes for every outcome.
 _CACHE_SIZE = 32_768
+
+# The questions whose outcomes are fixed; agencies and services are those of the corpus.
+HEADS: dict[str, tuple[str, ...]] = {
+    "unit": (*UNIT_SLUGS, OTHER_AGENCY, "triage"),
+    "class": CLASSES,
+    "oversight": ("oversight",),
+    "urgency": ("urgency",),
+}
 
 Floats = NDArray[np.float32]
 
@@ -75,7 +85,7 @@ class Scores:
 
 
 class Model:
-    """`heads`: for each question its outcomes in order; a head of one outcome answers yes or no."""
+    """`heads`: for each question its outcomes in order; a head of one outcome answers yes or no. `corpus`: a hash of what it learned from."""
 
     def __init__(
         self,
@@ -87,10 +97,12 @@ class Model:
         cue_weights: Floats,
         intercept: Floats,
         version: str,
+        corpus: str = "",
     ) -> None:
         self.heads = dict(heads)
         self.cue_names = cue_names
         self.version = version
+        self.corpus = corpus
         self._features = dict(features)
         self._weights = weights
         self._scale = scale
@@ -138,7 +150,7 @@ class Model:
     def to_bytes(self) -> bytes:
         """The file's content: the same model gives the same bytes."""
         names = sorted(self._features, key=lambda name: self._features[name])
-        said = {"heads": self.heads, "cues": self.cue_names}
+        said = {"heads": self.heads, "cues": self.cue_names, "corpus": self.corpus}
         out = io.BytesIO()
         np.savez_compressed(
             out,
@@ -167,6 +179,12 @@ def read_model(content: bytes, cue_names: tuple[str, ...]) -> Model:
     shapes = (weights.shape, scale.shape, cue_weights.shape, intercept.shape)
     if shapes != ((len(names), width), (width,), (len(trained_on), width), (width,)) or weights.dtype != np.int8:
         raise ModelError(f"{FILE}: its parts do not fit each other: {shapes}")
+    if not all(np.isfinite(part).all() for part in (scale, cue_weights, intercept)):
+        raise ModelError(f"{FILE}: has weights that are no numbers")
+    if wrong := [head for head, outcomes in HEADS.items() if set(heads.get(head, ())) != set(outcomes)]:
+        raise ModelError(f"{FILE}: answers the question {wrong[0]!r} with other outcomes than the router knows")
+    if missing := [head for head in ("agency", "service") if not heads.get(head)]:
+        raise ModelError(f"{FILE}: has no answers to the question {missing[0]!r}")
     if unknown := set(trained_on) - set(cue_names):
         raise ModelError(f"{FILE}: was trained on terms for {', '.join(sorted(unknown))}, which the rules do not have: train it again")
     at = {name: number for number, name in enumerate(trained_on)}
@@ -177,7 +195,7 @@ def read_model(content: bytes, cue_names: tuple[str, ...]) -> Model:
             aligned[number] = cue_weights[at[name]]
     version = hashlib.sha256(content).hexdigest()[:8]
     features = {name: number for number, name in enumerate(names)}
-    return Model(heads, features, weights, scale, cue_names, aligned, intercept, version)
+    return Model(heads, features, weights, scale, cue_names, aligned, intercept, version, str(said.get("corpus", "")))
 
 
 def load_model(folder: Path, cue_names: tuple[str, ...]) -> Model:

@@ -43,7 +43,7 @@ class Group(_File):
 
 
 class Agency(_File):
-    name: str = Field(min_length=3)
+    name: str = Field(min_length=3, pattern=r"^[^\x00-\x1f]+$")
     groups: list[Group] = Field(min_length=1)
 
 

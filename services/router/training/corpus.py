@@ -1,5 +1,6 @@
 """The reports that the model learns from and is measured on: reading them, and who wrote which. It must not change a label."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ class Corpus:
     @property
     def writers(self) -> tuple[str, ...]:
         return tuple(sorted({row.writer for row in self.rows}))
+
+    @property
+    def digest(self) -> str:
+        """The same as long as no report and no label changes."""
+        content = "\n".join(row.model_dump_json() for row in sorted(self.rows, key=lambda row: row.id))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def split(self, test_writers: Sequence[str] = TEST_WRITERS) -> tuple["Corpus", "Corpus"]:
         """What may be learned from, and what only measures: no writer is in both."""

@@ -13,16 +13,13 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
 from services.router.evidence import Evidence
-from services.router.model import Model, grams_of, types_of
-from services.router.rules import OTHER_AGENCY
-from services.router.training.corpus import Row
-from shared.units import UNIT_SLUGS
+from services.router.model import HEADS, Model, grams_of, types_of
+from services.router.training.corpus import Corpus, Row
 
 # Seen in fewer reports than this, a feature is an accident of one writer.
 LEAST_REPORTS = {"word": 2, "pair": 2, "gram": 3}
 # The regularisation prices every feature alike; at this scale the cues do not talk the words down (measured out of fold).
 CUE_FACTOR = 0.25
-UNIT_OUTCOMES = (*UNIT_SLUGS, OTHER_AGENCY, "triage")
 SPECIAL_DATA = ("child", "health", "criminal_record", "finance")
 
 
@@ -40,10 +37,8 @@ def heads_for(rows: Sequence[Row]) -> tuple[Head, ...]:
     agencies = tuple(sorted({row.agency for row in rows if row.agency and row.agency != "lain"}))
     services = ("none", *sorted(service for service, count in Counter(row.service for row in rows if row.service).items() if count >= 8))
     found = [
-        Head("unit", UNIT_OUTCOMES, lambda row: row.unit, 4.0),
-        Head(
-            "class", ("pengaduan", "aspirasi", "informasi"), lambda row: None if row.class_ == "pengaduan_pengawasan" else row.class_, 1.0
-        ),
+        Head("unit", HEADS["unit"], lambda row: row.unit, 4.0),
+        Head("class", HEADS["class"], lambda row: None if row.class_ == "pengaduan_pengawasan" else row.class_, 1.0),
         Head("agency", agencies, lambda row: row.agency if row.agency in agencies else None, 2.0),
         Head("service", services, lambda row: row.service if row.service in services else "none", 2.0),
         Head("oversight", ("oversight",), lambda row: "oversight" if row.is_oversight else "", 2.0),
@@ -135,6 +130,7 @@ def fit(rows: Sequence[Row], observed: Sequence[Evidence], cue_names: tuple[str,
         (dense[split:] * CUE_FACTOR).astype(np.float32),
         np.concatenate(intercepts),
         "new",
+        Corpus(tuple(rows)).digest,
     )
 
 
