@@ -30,7 +30,8 @@ from shared.settings import Settings
 
 _log = get_logger()
 Read = TypeVar("Read")
-_YIELD_EVERY = 50
+# Reading a batch lets heartbeats through this often; a record may take a quarter of a second.
+_YIELD_SECONDS = 0.05
 _COMES_AGAIN: tuple[type[BaseException], ...] = (*AWAY, KafkaError, TryAgain)
 
 
@@ -167,9 +168,11 @@ class BatchConsumer(Generic[Read]):
         dead: list[tuple[Record, Dead]] = []
         bad = 0
         came = sum(record.topic not in self.subscription.uncounted_topics for record in records)
-        for number, record in enumerate(records):
-            if number % _YIELD_EVERY == _YIELD_EVERY - 1:
-                await asyncio.sleep(0)  # heartbeats go on between chunks
+        yielded_at = time.monotonic()
+        for record in records:
+            if time.monotonic() - yielded_at > _YIELD_SECONDS:
+                await asyncio.sleep(0)
+                yielded_at = time.monotonic()
             is_bad = True
             try:
                 read = self.subscription.read(record)

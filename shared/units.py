@@ -162,10 +162,11 @@ class UnitDirectory:
                 return province
         return None
 
-    def zone(self, desk: str | None, province: str | None) -> ZoneInfo:
-        """The desk's zone where it is known, else the province's, else that of Jakarta."""
-        if desk is not None and (known := self._zone_by_desk.get(desk)) is not None:
-            return known
+    def zone(self, desk: str | None, province: str | None, copies: Iterable[str] = ()) -> ZoneInfo:
+        """The desk's zone: a Kanwil's own, an office's that of the Kanwil in copy; else the province's, else that of Jakarta."""
+        for known in (desk, *copies):
+            if known is not None and (zone := self._zone_by_desk.get(known)) is not None:
+                return zone
         place = self.province(province)
         return self._zone_by_province[place.code] if place else self._default_zone
 

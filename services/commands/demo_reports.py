@@ -31,7 +31,7 @@ PASSPORT = DemoReport(
         reporter={"name": "Pelapor Contoh", "phone": "081234567890"},
     ),
     goes_to="imigrasi",
-    desk="kanwil:nusa-tenggara-timur",
+    desk="kanim:kupang",
     secrets=("5371010101900001", "0812-3456-7890", "081234567890", "Pelapor Contoh"),
 )
 PRISON_VISIT = DemoReport(
@@ -43,7 +43,7 @@ PRISON_VISIT = DemoReport(
         "Kota Jayapura",
     ),
     goes_to="pemasyarakatan",
-    desk="kanwil:papua",
+    desk="lapas:abepura",
 )
 REPORTS: tuple[DemoReport, ...] = (
     PASSPORT,

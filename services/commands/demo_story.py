@@ -169,7 +169,7 @@ class _Story:
             await self._until_state(posted, status)
         case = await self._scene.case(posted.complaint_id, self._key)
         check(all(clock["state"] == "stopped" for clock in case["clocks"]), "an answer stops the clock")
-        zone = load_directory().zone(PASSPORT.desk, None)
+        zone = load_directory().zone(None, PASSPORT.body["location"]["province"])
         table = _table()
         for entry in case["timeline"]:
             table.add_row(local(instant(entry["at"]), zone), entry["what"])
@@ -185,7 +185,7 @@ class _Story:
 
         self._head("Days pass, and nobody answers the prison visit")
         complaint_id, unit = self._posted[PRISON_VISIT.about].complaint_id, PRISON_VISIT.goes_to
-        zone = load_directory().zone(PRISON_VISIT.desk, None)
+        zone = load_directory().zone(None, PRISON_VISIT.body["location"]["province"])
         case = await self._scene.case(complaint_id, self._key)
         due_at = next(instant(clock["due_at"]) for clock in case["clocks"] if clock["code"] == _FIRST_FOLLOW_UP)
         for kind, colour in (("reminder", "cyan"), ("due", "yellow"), ("overdue", "red")):
@@ -238,7 +238,7 @@ def _address(arrival: Arrival) -> tuple[str, str]:
     payload = arrival.payload
     if arrival.what == "complaints.transferred":
         return "transferred", payload["agency"]
-    return " ".join(item for item in (arrival.who, payload.get("desk")) if item), why(payload, 2) or str(payload.get("why"))
+    return " ".join(item for item in (arrival.who, payload.get("desk")) if item), str(payload.get("why") or why(payload, 2))
 
 
 def _is_follow_up(item: Arrival, complaint_id: str) -> bool:

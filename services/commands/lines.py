@@ -41,7 +41,7 @@ def local(at: datetime, zone: ZoneInfo) -> str:
 
 def zone_of(payload: Mapping[str, Any], directory: UnitDirectory) -> ZoneInfo:
     """The clock on the wall of whoever must act: the desk's, else that of the place."""
-    return directory.zone(payload.get("desk"), (payload.get("location") or {}).get("province"))
+    return directory.zone(payload.get("desk"), (payload.get("location") or {}).get("province"), payload.get("copies") or ())
 
 
 def why(payload: Mapping[str, Any], most: int = _REASONS) -> str:

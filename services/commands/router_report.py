@@ -28,7 +28,11 @@ def print_explanation(judge: Judge, directory: UnitDirectory, title: str, text: 
     console.print(f"class       {found.class_} ({judgement.class_confidence:.2f})")
     flags = [
         name
-        for name, raised in (("oversight", found.oversight), ("perhaps oversight", judgement.oversight_in_doubt), ("urgent", found.urgent))
+        for name, raised in (
+            ("oversight", judgement.is_oversight),
+            ("perhaps oversight", judgement.oversight_in_doubt),
+            ("urgent", found.urgent),
+        )
         if raised
     ]
     console.print(f"flags       {', '.join((*flags, *found.special_data)) or 'none'}")

@@ -31,10 +31,14 @@ from shared.units import load_directory
 
 def train(out: Path, corpus: Path | None, rules: Path | None) -> None:
     learned, _ = _corpus(corpus).split()
-    out.mkdir(parents=True, exist_ok=True)
-    for name in TERMS:
-        if out.resolve() != (rules or PACKAGED).resolve():
-            shutil.copyfile((rules or PACKAGED) / name, out / name)
+    source = rules or PACKAGED
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in TERMS:
+            if out.resolve() != source.resolve():
+                shutil.copyfile(source / name, out / name)
+    except OSError as error:
+        raise CommandError(f"{error.filename2 or error.filename}: {error.strerror}", FAILED) from None
     observer, observed = _observed(out, learned.rows)
     typer.echo(
         f"{len(learned.rows)} reports of {len(learned.writers)} writers; the thresholds come from models that have not seen the writer"
@@ -100,7 +104,9 @@ def _write_thresholds(
 def _observed(folder: Path, rows: tuple[Row, ...]) -> tuple[Observer, list[Evidence]]:
     try:
         observer = Observer(read_rules({name: (folder / name).read_bytes() for name in TERMS}), load_directory())
-    except (OSError, RuleError) as error:
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}", FAILED) from None
+    except RuleError as error:
         raise CommandError(f"the rule set in {folder} is refused: {error}", FAILED) from None
     return observer, [observer.observe(row.title, row.text) for row in track(rows, "reading", transient=True)]
 

@@ -1,5 +1,6 @@
 """Clocks: when they start and stop, which level fires next, and who hears of it. Pure; time comes in as an argument."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,13 +20,16 @@ class Clockwork:
         self.calendar = calendar
         self.directory = directory
 
-    def start(self, case: Case, code: str, at: datetime, assignment: Assignment | None = None) -> None:
-        """Start a clock. One that runs already is an error: its caller asks first whether the part is known."""
+    def start(self, case: Case, code: str, at: datetime, assignment: Assignment | None = None, copies: Iterable[str] = ()) -> None:
+        """Start a clock. One that runs already is an error: its caller asks first whether the part is known.
+
+        `copies` are the desks told of the assignment; an office is in their zone.
+        """
         policy = self.policies.policy(code)
         subject = str(assignment.id) if assignment is not None else CASE
         if any(clock.subject == subject and clock.code == code for clock in case.clocks):
             raise RuntimeError(f"clock {code} of {subject} was started twice")
-        zone = self.directory.zone(assignment.desk if assignment is not None else None, case.province)
+        zone = self.directory.zone(assignment.desk if assignment is not None else None, case.province, copies)
         due_at = self.calendar.due_at(self._within(at), policy.working_days, zone)
         clock = Clock(subject=subject, code=code, zone=zone.key, started_at=at, due_at=due_at, next_level=None, next_at=None)
         self._set_next(clock, policy)

@@ -95,7 +95,7 @@ def _assign(case: Case, part: ComplaintRouted, clockwork: Clockwork, now: dateti
     case.assignments.append(assignment)
     case.note(part.decided_at, f"assigned to {part.desk or part.unit}", part.decided_by)
     if case.ended_at is None:
-        clockwork.start(case, FIRST_FOLLOW_UP, part.decided_at, assignment)
+        clockwork.start(case, FIRST_FOLLOW_UP, part.decided_at, assignment, part.copies)
     else:
         _close(case, assignment, case.ended_at, now)
 

@@ -62,7 +62,7 @@ def build(settings: Settings) -> Starlette:
         app.state.pool, app.state.consumer, app.state.progress = pool, received, of_received
         app.state.reroutes = SimpleNamespace(pool=pool, consumer=reroutes, progress=of_reroutes, kafka_answers=True)
 
-        rules_known = asyncio.Event()
+        rules_known = app.state.rules_known = asyncio.Event()
 
         async def follow_rules() -> None:
             if await keeper.follow(pool):
@@ -99,6 +99,8 @@ def build(settings: Settings) -> Starlette:
         of_reroutes = (await consumer_readiness(app.state.reroutes, prepared)).reasons
         if app.state.reroutes.consumer.consumer is not None:
             of_reroutes.pop("group", None)
+        if prepared.is_done and not app.state.rules_known.is_set():
+            found.reasons["rules"] = "the rule set in force is not known yet"
         found.reasons |= {f"reroutes: {name}": why for name, why in of_reroutes.items() if name not in found.reasons}
         return found
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.router.judgement import OVERSIGHT_UNIT
 from shared.events import ComplaintClass, DecidedBy, HeldWhy, Ranked, Reason, Suggestion
 
 
@@ -34,6 +35,10 @@ class Transfer:
     notice: str
     kind: Literal["transfer"] = "transfer"
 
+
+# Why a complaint stays closed to the offices: an accusation, or perhaps one.
+Closed = Literal["oversight", "doubt"]
+OVERSIGHT_REASON = "oversight:"
 
 Part = Annotated[Assign | Hold | Transfer, Field(discriminator="kind")]
 
@@ -77,6 +82,18 @@ def destination(part: Assign | Hold | Transfer) -> str:
     if isinstance(part, Assign):
         return part.unit
     return "triage" if isinstance(part, Hold) else "other_agency"
+
+
+def closed_by(decision: Decision) -> Closed | None:
+    """An accusation, also where a person or the source gave it to the inspectorate; or perhaps one, also where nobody withheld its text.
+
+    What could not be read is withheld too, and says nothing about what it is.
+    """
+    if decision.is_oversight or any(isinstance(part, Assign) and part.unit == OVERSIGHT_UNIT for part in decision.parts):
+        return "oversight"
+    is_withheld = decision.withhold_text and Hold("unprocessable") not in decision.parts
+    is_doubted = any(reason.kind == "rule" and reason.value.startswith(OVERSIGHT_REASON) for reason in decision.reasons)
+    return "doubt" if is_withheld or is_doubted else None
 
 
 def unprocessable(rules_version: str) -> Decision:

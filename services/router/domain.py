@@ -3,7 +3,9 @@
 It must not judge; what the text says is in the Judgement.
 """
 
-from services.router.decision import Assign, Decision, Hold, Part, Transfer, unprocessable
+from dataclasses import replace
+
+from services.router.decision import OVERSIGHT_REASON, Assign, Decision, Hold, Part, Transfer, unprocessable
 from services.router.judgement import OVERSIGHT_UNIT, Judgement
 from services.router.orders import asked, disposed, obeyed
 from services.router.routes import Practice, View, view_of
@@ -18,39 +20,52 @@ _USUAL = Practice()
 
 
 def decide(
-    report: ComplaintReceived, judgement: Judgement, directory: UnitDirectory, practice: Practice = _USUAL, *, was_oversight: bool = False
+    report: ComplaintReceived,
+    judgement: Judgement,
+    directory: UnitDirectory,
+    practice: Practice = _USUAL,
+    *,
+    was_oversight: bool = False,
+    was_in_doubt: bool = False,
 ) -> Decision:
     """A person comes first: an order is obeyed, a disposition of the source is followed, and the router's view rides along.
 
     In that view oversight (bribery, discipline) comes first: to the inspectorate whatever the subject, without desk or copies, so that
     the office complained about learns nothing (Permenkumham 57/2016). `was_oversight`: an earlier decision on the complaint said so;
-    other rules may judge otherwise by now, but what was kept from an office then is not shown to it for that.
+    other rules may judge otherwise by now, but what was kept from an office then is not shown to it for that. `was_in_doubt`: one of them
+    did not know; it stays a doubt, which gives neither desk nor copies nor, where it is held, the text.
     """
+    if was_in_doubt:
+        judgement = replace(judgement, oversight_in_doubt=True)
     source_says = _said_by_source(report)
     among_matters = any(matter.unit == OVERSIGHT_UNIT for matter in judgement.matters)
     is_oversight = judgement.is_oversight or source_says is not None or among_matters or was_oversight
     in_doubt = judgement.oversight_in_doubt and not is_oversight
+    is_closed = is_oversight or in_doubt
     view = view_of(report, judgement, is_oversight, directory, practice)
+    suggestion = _suggestion(view, is_oversight)
     request = report if isinstance(report, RerouteRequested) else None
 
     decided_by: DecidedBy = "router"
     parts: tuple[Part, ...] = ()
     found: tuple[Reason, ...] = ()
-    if report.is_final:
-        pass
-    elif request is not None and (request.order is not None or request.cause == "ordered"):
+    if request is not None and (request.order is not None or request.cause == "ordered"):
         decided_by = "human"
-        part, found = obeyed(request.order or RerouteOrder(), report, judgement.place, is_oversight, directory, practice)
+        part, found = obeyed(request.order or RerouteOrder(), report, judgement.place, is_closed, directory, practice)
         parts = (part,)
+    elif report.is_final:
+        pass
     elif report.disposition and (request is None or request.cause in ("edited", "redisposed")):
         decided_by = "source"
-        parts, found = disposed(report, judgement.place, is_oversight, directory)
+        parts, found = disposed(report, judgement.place, is_closed, directory)
     if not parts and not report.is_final:
         decided_by = "router"
         parts, found = view.parts, (*found, *view.reasons)
 
-        # What the router itself gives to the inspectorate is its kind of matter, however that was found.
-        is_oversight = is_oversight or Assign(OVERSIGHT_UNIT) in parts
+    if not is_oversight and any(isinstance(part, Assign) and part.unit == OVERSIGHT_UNIT for part in parts):
+        # What anybody gives to the inspectorate is its kind of matter, however that was found, and whoever else has a part of it.
+        is_oversight = True
+        parts = tuple(dict.fromkeys(Assign(part.unit) if isinstance(part, Assign) else part for part in parts))
 
     withhold_text = (is_oversight or in_doubt) and any(isinstance(part, Hold) for part in parts)
     first: list[Reason] = [asked(request, not withhold_text)] if request is not None else []
@@ -61,7 +76,10 @@ def decide(
             ("an earlier decision said so", was_oversight),
             ("the inspectorate's matter", True),
         ]
-        first.append(Reason(kind="rule", value=f"oversight: {next(said for said, is_so in why if is_so)}", weight=1.0))
+        first.append(Reason(kind="rule", value=f"{OVERSIGHT_REASON} {next(said for said, is_so in why if is_so)}", weight=1.0))
+    elif in_doubt and not any(reason.value.startswith(OVERSIGHT_REASON) for reason in judgement.reasons):
+        said = "an earlier decision was in doubt" if was_in_doubt else "in doubt"
+        first.append(Reason(kind="rule", value=f"{OVERSIGHT_REASON} {said}", weight=1.0))
     class_, class_by = _class_in_force(report, judgement, is_oversight, decided_by)
     return Decision(
         parts=parts,
@@ -78,7 +96,7 @@ def decide(
         special_data=judgement.special_data,
         reasons=(*first, *judgement.reasons, *found),
         ranking=judgement.ranking,
-        suggestion=None if decided_by == "router" else _suggestion(view, is_oversight),
+        suggestion=None if decided_by == "router" else suggestion,
         rules_version=judgement.rules_version,
     )
 

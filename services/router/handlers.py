@@ -65,9 +65,7 @@ class Router:
             earlier = await store.find_decisions(connection, requested) if requested else {}
             offered: list[tuple[LoggedDecision, Decision]] = []
             for record, judged in first.values():
-                decision = judged.decision
-                if judged.if_oversight is not None and any(item.is_oversight for item in earlier[judged.complaint_id].values()):
-                    decision = judged.if_oversight
+                decision = judged.after(earlier.get(judged.complaint_id, {}).values())
                 offered.append((await _row(connection, record, judged, decision, now), decision))
                 if judged.request is not None:  # the next request of this batch for the same complaint comes after this one
                     earlier[judged.complaint_id].setdefault(judged.number, decision)

@@ -30,6 +30,8 @@ _AGENCY = f"{OTHER_AGENCY}/"
 _LEAST_SHARE = 0.15
 # Fewer words without any term are too vague to route, whatever the model sees in them.
 _LEAST_WORDS = 3
+# What intake takes of a text; of a longer one, which came by another way, the rest is not read.
+_LONGEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ class Judge:
 
     def _judge(self, report: ComplaintReceived) -> Judgement:
         limits = self.thresholds
-        evidence = self.observer.observe(report.title, report.text, service=report.service, category=report.category)
+        title, text = report.title[:_LONGEST], report.text[:_LONGEST]
+        evidence = self.observer.observe(title, text, service=report.service, category=report.category)
         scores = self.model.score(evidence)
         for unit, _, weight in evidence.context:  # known for certain, and no words to learn it from
             scores.logits["unit"][self._outcomes.index(unit)] += weight
@@ -113,12 +116,13 @@ class Judge:
         top = ranking[0]
         likely_agency, is_sure = self._agency(scores)
         name = likely_agency if is_sure else None
-        place = self.gazetteer.find(report.title, report.text)
+        place = self.gazetteer.find(title, text)
         class_, class_confidence = self._class(report, scores, is_oversight)
+        is_vague = _says_nothing(evidence) or shares[self._vague_at] >= limits.vague
         return Judgement(
             ranking=ranking,
             confidence=top.score,
-            threshold=limits.of(top.unit),
+            threshold=limits.oversight if is_oversight else limits.of(top.unit),
             unit=top.unit,
             agency=name,
             notice=self.notice(name),
@@ -126,14 +130,15 @@ class Judge:
             class_confidence=class_confidence,
             is_oversight=is_oversight,
             oversight_in_doubt=not is_oversight and oversight >= limits.oversight_in_doubt,
-            is_urgent=_yes(scores.logits["urgency"]) >= limits.urgent,
+            # "Tolong pak" alone is a cry of nobody knows what: a person reads it as vague.
+            is_urgent=_yes(scores.logits["urgency"]) >= limits.urgent and (not is_vague or bool(evidence.found["urgency"])),
             special_data=tuple(
                 kind
                 for kind in self.rules.special_data
                 if evidence.found[kind] or (kind in scores.logits and _yes(scores.logits[kind]) >= limits.special_data)
             ),
             reasons=self._reasons(evidence, scores, ranking, place, oversight),
-            is_vague=_says_nothing(evidence) or shares[self._vague_at] >= limits.vague,
+            is_vague=is_vague,
             rules_version=self.version,
             place=place,
             service=self._service(scores),
@@ -150,7 +155,7 @@ class Judge:
     def _divided(self, report: ComplaintReceived) -> list[Judgement]:
         """The report's matters in order, where both sides of a turning point are sure alone and of different units."""
         found: list[Judgement] = []
-        title, text = report.title, report.text
+        title, text = report.title, report.text[:_LONGEST]
         while len(found) < MOST_MATTERS - 1:
             sides = [
                 (self._judge(_stretch(report, title, before)), self._judge(_stretch(report, "", after)), after)
@@ -193,7 +198,8 @@ class Judge:
             notice=lead.notice,
             likely_agency=lead.likely_agency,
             matters=tuple(further),
-            reasons=(*whole.reasons, said),
+            reasons=(said, *lead.reasons),
+            service=lead.service,
         )
 
     def _ranking(self, shares: list[float], oversight: float | None) -> tuple[Ranked, ...]:

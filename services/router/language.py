@@ -5,8 +5,7 @@ Pure. It must not decide what a word means: that is the rules' part.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 
 BREAK = "."
 QUESTION = "?"
@@ -14,12 +13,13 @@ NUMBER = "0"
 # A term that has a gap in it, or more than one word, does not reach over these.
 BREAKS = frozenset({BREAK, QUESTION})
 
-# Distinct spellings kept; a spelling takes about 250 bytes. Beyond it the least used is worked out again.
+# Distinct spellings kept; a spelling takes about 250 bytes. Beyond it all are worked out again.
 CACHE_SIZE = 32_768
 # A "word" longer than this is not one: neither searched for affixes nor cached, so that no input makes this slow or large.
 LONGEST_WORD = 40
 
-_CHUNK = re.compile(r"\[[^\[\]\n]{1,24}\]|[?]+|[.!;\n…]+(?=\s|$)|\n|[^\W_]+(?:[-.'’][^\W_]+)*")
+# A run of stops is looked at from its first one alone: twenty thousand dots take no longer than as many letters.
+_CHUNK = re.compile(r"\[[^\[\]\n]{1,24}\]|[?]+|(?<![.!;\n…])[.!;\n…]+(?=\s|$)|\n|[^\W_]+(?:[-.'’][^\W_]+)*")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _AMOUNT = re.compile(r"([^\W\d_]*)\d+([^\W\d_]*)")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
@@ -86,8 +86,8 @@ class Language:
         self._longest_turn = max(map(len, self._turns), default=0)
         first = "|".join(sorted({re.escape(turn[0]) for turn in self._turns})) or r"(?!)"
         # Most reports have no such sentence, and this says so without dividing them.
-        self._may_turn = re.compile(rf"[.!?;\n…)]\s*(?:{first}|\(?[1-5][.)])", re.IGNORECASE)
-        self._words: Callable[[str], tuple[str, ...]] = lru_cache(maxsize=CACHE_SIZE)(self._words_of)
+        self._may_turn = re.compile(rf"[.!?;\n…)]\s{{0,4}}(?:{first}|\(?[1-5][.)])", re.IGNORECASE)
+        self._words: dict[str, tuple[str, ...]] = {}
 
     def forms(self) -> dict[str, frozenset[str]]:
         """For each root the other roots that are forms of it: `titip` has `titipan` where both are known."""
@@ -109,9 +109,16 @@ class Language:
         """The words in order; `.` and `?` where a sentence ends, `0` for a number. Total: any string has an answer."""
         text = text.lower() if text.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold()
         words: list[str] = []
-        of = self._words
+        known = self._words
         for chunk in _CHUNK.findall(text):
-            words += of(chunk) if len(chunk) <= LONGEST_WORD else self._words_of(chunk)
+            found = known.get(chunk)
+            if found is None:
+                found = self._words_of(chunk)
+                if len(chunk) <= LONGEST_WORD:
+                    if len(known) >= CACHE_SIZE:
+                        known.clear()
+                    known[chunk] = found
+            words += found
         return words
 
     def _words_of(self, chunk: str) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from services.router.decision import Assign, Decision, Transfer
-from services.router.judgement import OVERSIGHT_UNIT
+from services.router.decision import Assign, Decision, Transfer, closed_by
 from services.router.publication import LoggedDecision
 from services.router.rules import OTHER_AGENCY
 from services.router.succession import MINISTRY_NAMES
@@ -56,14 +55,8 @@ def lesson_of(complaint_id: UUID, decisions: Sequence[LoggedDecision]) -> dict[s
 
 
 def _is_closed(decision: Decision) -> bool:
-    """Special, or an accusation, or perhaps one: also where a person gave it to the inspectorate, and where the rules only doubted."""
-    return (
-        decision.is_oversight
-        or decision.withhold_text
-        or bool(decision.special_data)
-        or any(isinstance(part, Assign) and part.unit == OVERSIGHT_UNIT for part in decision.parts)
-        or any(reason.kind == "rule" and reason.value.startswith("oversight:") for reason in decision.reasons)
-    )
+    """Special, or an accusation, or perhaps one, or not to be read at all."""
+    return closed_by(decision) is not None or decision.withhold_text or bool(decision.special_data)
 
 
 def _is_successor(part: Assign | Transfer) -> bool:

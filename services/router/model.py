@@ -25,6 +25,8 @@ SHORTEST_GRAM, LONGEST_GRAM = 3, 5
 MOST_WORDS = 3_000
 # A word longer than this is a link or a key pressed down; its letters are not looked at.
 LONGEST_WORD = 24
+# A longer one is not counted: no input fills the memory.
+LONGEST_KNOWN = 40
 TITLE_COUNTS = 1.5
 # Spellings whose weights are kept added up; a spelling takes 4 bytes for every outcome.
 _CACHE_SIZE = 32_768
@@ -59,6 +61,8 @@ def types_of(evidence: Evidence, known: Container[str] | None = None) -> dict[st
     Only pairs in `known`, where that is given; the others count for the length all the same.
     """
     words, ends = evidence.words[:MOST_WORDS], evidence.title_ends
+    if max(map(len, words), default=0) > LONGEST_KNOWN:
+        words = [word if len(word) <= LONGEST_KNOWN else BREAK for word in words]
     pairs = {f"{a} {b}" for a, b in pairwise(words) if a not in BREAKS and b not in BREAKS}
     counted = dict.fromkeys(words, 1.0)
     counted.pop(BREAK, None)
@@ -85,7 +89,10 @@ class Scores:
 
 
 class Model:
-    """`heads`: for each question its outcomes in order; a head of one outcome answers yes or no. `corpus`: a hash of what it learned from."""
+    """`heads`: for each question its outcomes in order; a head of one outcome answers yes or no.
+
+    `corpus` is a hash of what it learned from.
+    """
 
     def __init__(
         self,

@@ -9,23 +9,30 @@ from shared.units import UnitDirectory
 
 # A reason is a clerk's line, not a letter.
 _LONGEST_SAYING = 500
+# Names, not texts: they stand in the decision beside the report, and the event of both must fit into Kafka.
+LONGEST_AGENCY = 300
+_LONGEST_ADDRESSEE = 200
+_MOST_UNKNOWN = 20
 
 
 def obeyed(
-    order: RerouteOrder, report: ComplaintReceived, place: Place, is_oversight: bool, directory: UnitDirectory, practice: Practice
+    order: RerouteOrder, report: ComplaintReceived, place: Place, is_closed: bool, directory: UnitDirectory, practice: Practice
 ) -> tuple[Part, tuple[Reason, ...]]:
-    """One part, also towards a unit that refused or has left the ministry. An order that names nothing, or several things, holds."""
-    said = [name for name, value in (("unit", order.unit), ("agency", order.agency), ("hold", order.hold)) if value]
+    """One part, also towards a unit that refused or has left the ministry. An order that names nothing, or several things, holds.
+
+    `is_closed`: an accusation, or perhaps one; the text chooses no desk for it, and nobody is told.
+    """
+    agency = (order.agency or "").strip()
+    said = [name for name, value in (("unit", order.unit), ("agency", agency), ("hold", order.hold)) if value]
     if said == ["unit"]:
         assert order.unit is not None
-        return Assign(order.unit) if is_oversight else addressed(order.unit, report, place, directory)[0], ()
-    if said == ["agency"]:
-        assert order.agency is not None
-        return Transfer(order.agency, practice.notice_of(order.agency) or ORDERED_NOTICE.replace("{agency}", order.agency)), ()
+        return Assign(order.unit) if is_closed else addressed(order.unit, report, place, directory)[0], ()
+    if said == ["agency"] and len(agency) <= LONGEST_AGENCY:
+        return Transfer(agency, practice.notice_of(agency) or ORDERED_NOTICE.replace("{agency}", agency)), ()
     if said == ["hold"]:
         return Hold("ordered"), ()
-    unclear = Reason(kind="rule", value=f"unclear order: names {' and '.join(said) or 'neither unit, agency nor hold'}", weight=1.0)
-    return Hold("ordered"), (unclear,)
+    names = "an agency by more than a name" if said == ["agency"] else " and ".join(said) or "neither unit, agency nor hold"
+    return Hold("ordered"), (Reason(kind="rule", value=f"unclear order: names {names}", weight=1.0),)
 
 
 # For a rule set without a notice of its own.
@@ -33,7 +40,7 @@ ORDERED_NOTICE = "Terima kasih atas laporan Anda. Pokok laporan ini merupakan ke
 
 
 def disposed(
-    report: ComplaintReceived, place: Place, is_oversight: bool, directory: UnitDirectory
+    report: ComplaintReceived, place: Place, is_closed: bool, directory: UnitDirectory
 ) -> tuple[tuple[Part, ...], tuple[Reason, ...]]:
     """What a person at the source named, one part each in that order; whom the directory does not know is held for triage, and said.
 
@@ -49,10 +56,11 @@ def disposed(
         part: Part
         if addressee is None:
             part = Hold("low_confidence")
-            reasons.append(Reason(kind="disposition", value=f"unknown addressee: {disposition.name[:200]}", weight=1.0))
+            if len(reasons) < _MOST_UNKNOWN:
+                reasons.append(Reason(kind="disposition", value=f"unknown addressee: {disposition.name[:_LONGEST_ADDRESSEE]}", weight=1.0))
         elif addressee.unit in passed_over:
             continue
-        elif is_oversight:
+        elif is_closed:
             part = Assign(addressee.unit)
         else:
             part = Assign(addressee.unit, addressee.desk, copies_of(addressee.desk, report, place, directory))

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from services.router.decision import Assign, Decision, Hold, Transfer, destination
 from shared.envelope import Message, assignment_id, enclose, part_id
-from shared.events import ComplaintHeld, ComplaintRouted, ComplaintTransferred, DecisionPart
+from shared.events import ComplaintHeld, ComplaintRouted, ComplaintTransferred, DecisionPart, Reason
 from shared.topics import Topics
 
 
@@ -86,5 +86,12 @@ def _payload(
     if part.why == "unprocessable":
         held["causing_id"] = row.causing_id
     if decision.withhold_text:
-        held |= {"title": None, "text": None}
+        # All that somebody wrote freely may tell the story, or whom it is about.
+        unsaid = {"title": None, "text": None, "category": None, "disposition": (), "source_status": None}
+        held |= unsaid | {"reasons": [_without_names(reason) for reason in decision.reasons]}
     return ComplaintHeld.model_validate(held), topics.triage
+
+
+def _without_names(reason: Reason) -> Reason:
+    """What a disposition's reason says without the name, which the source wrote."""
+    return reason.model_copy(update={"value": reason.value.partition(":")[0]}) if reason.kind == "disposition" else reason

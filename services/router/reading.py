@@ -1,5 +1,6 @@
 """Reads the records that ask where a report goes, and judges them. Has no effect, and reads a repeat the same."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -8,7 +9,7 @@ from uuid import UUID, uuid5
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from services.router.decision import Decision, unprocessable
+from services.router.decision import Decision, closed_by, unprocessable
 from services.router.domain import decide
 from services.router.judgement import Judgement
 from services.router.routes import Practice
@@ -22,6 +23,8 @@ _RECEIVED = TYPE_OF[ComplaintReceived]
 _REQUESTED = TYPE_OF[RerouteRequested]
 # Intake takes a quarter of this. A report near Kafka's usual limit of 1 MiB would not fit into its event beside the decision.
 _MOST_BYTES = 900_000
+# The event of a part is at most the report and the decision together, and Kafka wants room for key and headers.
+_MOST_BYTES_TOGETHER = 1_000_000
 # As the log's column.
 _LARGEST_NUMBER = 2**31 - 1
 
@@ -38,7 +41,7 @@ class Judges(Protocol):
 class Judged:
     """A record and what was decided of it. `report` is None where the record could not be read, `accepted_at` too.
 
-    `if_oversight`: the decision where an earlier one on this complaint was oversight, which only the log knows.
+    `if_oversight` and `if_in_doubt`: the decision where an earlier one on this complaint was that, which only the log knows.
     """
 
     causing_id: UUID
@@ -50,6 +53,19 @@ class Judged:
     number: int = 0
     request: RerouteRequested | None = None
     if_oversight: Decision | None = None
+    if_in_doubt: Decision | None = None
+
+    def after(self, earlier: Iterable[Decision]) -> Decision:
+        """The decision, now that these were taken on the same complaint before: what was closed to the offices stays so."""
+        was = {closed_by(decision) for decision in earlier}
+        otherwise = self.if_oversight if "oversight" in was else self.if_in_doubt if "doubt" in was else None
+        return otherwise or self.decision
+
+    @property
+    def fits(self) -> bool:
+        """Whether each event can be published. What is logged and cannot be said would stop all that comes after it."""
+        taken = max(len(each.to_json()) for each in (self.decision, self.if_oversight, self.if_in_doubt) if each is not None)
+        return len(self.report or b"") + taken + len(self.traceparent or "") <= _MOST_BYTES_TOGETHER
 
 
 class Reader:
@@ -74,7 +90,7 @@ class Reader:
         masked_report = report.to_json()  # without the fields of a newer writer, which would reach the events among our own
         if report.complaint_id != complaint_id or len(masked_report) > _MOST_BYTES:
             return self.hold_received(record)
-        return Judged(
+        judged = Judged(
             causing_id=received_id(complaint_id),
             complaint_id=complaint_id,
             decision=decide(report, self._judge.judge(report), self._directory, self._practice),
@@ -82,6 +98,7 @@ class Reader:
             accepted_at=report.accepted_at,
             traceparent=record.headers.get("traceparent"),
         )
+        return judged if judged.fits else self.hold_received(record)
 
     def hold_received(self, record: Record) -> Judged:
         complaint_id = _complaint_id(record)
@@ -104,7 +121,7 @@ class Reader:
         if len(masked_report) > _MOST_BYTES:
             return self._held(record, Dead("not_our_schema", "value: too large"))
         judgement = self._judge.judge(request)
-        return Judged(
+        judged = Judged(
             causing_id=_request_id(record, complaint_id, request.decision),
             complaint_id=complaint_id,
             decision=decide(request, judgement, self._directory, self._practice),
@@ -113,7 +130,9 @@ class Reader:
             number=request.decision,
             request=request,
             if_oversight=decide(request, judgement, self._directory, self._practice, was_oversight=True),
+            if_in_doubt=decide(request, judgement, self._directory, self._practice, was_in_doubt=True),
         )
+        return judged if judged.fits else self._held(record, Dead("not_our_schema", "value: too large"))
 
     def hold_request(self, record: Record) -> Judged | None:
         """None where nobody can say which decision it asked for."""

@@ -96,13 +96,21 @@ def view_of(report: ComplaintReceived, judgement: Judgement, is_oversight: bool,
         reasons = (Reason(kind="rule", value=f"passed over: {', '.join(passed)}", weight=confidence),) if passed else ()
 
     parts = _parts_of(outcome, _agency(judgement), report, judgement, directory, practice)
+    if history.barred and isinstance(parts[0], Transfer):
+        return View((Hold("low_confidence"),), confidence, reasons)
     # Who gives its part back says nothing of the others, which keep theirs; a new text may bring new matters.
     if not isinstance(report, RerouteRequested) or report.cause == "edited":
         for matter in judgement.matters:
-            if matter.unit not in history.barred:
-                agency = Transfer(matter.agency, matter.notice) if matter.agency and matter.notice else None
-                parts += _parts_of(matter.unit, agency, report, judgement, directory, practice)
-    return View(_together(parts), confidence, reasons)
+            if matter.unit in history.barred:
+                continue
+            agency = Transfer(matter.agency, matter.notice) if matter.agency and matter.notice else None
+            is_sure = matter.confidence >= practice.threshold_of(matter.unit)
+            own = _parts_of(matter.unit, agency, report, judgement, directory, practice) if is_sure else []
+            if not own:
+                reasons += (Reason(kind="rule", value=f"further matter for a person: {matter.unit}", weight=matter.confidence),)
+            parts += own or [Hold("low_confidence")]
+    # At LAPOR! a transfer is a proposal, whose clock would stop with the part beside it.
+    return View(_together(parts, may_transfer=report.source != "lapor" and not history.barred), confidence, reasons)
 
 
 def _overseen(history: History) -> Part:
@@ -128,7 +136,8 @@ def _next(judgement: Judgement, barred: frozenset[str], practice: Practice) -> _
     best = max(left, key=lambda ranked: ranked.score)
     confidence = round(best.score / whole, 4)
     is_plausible = best.score >= LEAST_SCORE and confidence >= practice.threshold_of(best.unit)
-    return _Choice(best.unit, confidence, is_plausible and (best.unit != OTHER_AGENCY or _agency(judgement) is not None))
+    # A share of what is left is not calibrated: enough for a unit, which can give the report back, and not for whoever cannot.
+    return _Choice(best.unit, confidence, is_plausible and best.unit != OTHER_AGENCY)
 
 
 def _why_not(judgement: Judgement, history: History, practice: Practice) -> HeldWhy:
@@ -155,14 +164,20 @@ def _parts_of(
     return [given_over(part, report, directory, practice.ministry) for part in own]
 
 
-def _together(parts: list[Part]) -> tuple[Part, ...]:
-    """The same unit and desk, or the same agency, once; an inspectorate's matter is not shared with anybody."""
+def _together(parts: list[Part], *, may_transfer: bool) -> tuple[Part, ...]:
+    """The same unit and desk, or the same agency, once; an inspectorate's matter is not shared with anybody.
+
+    What a person must look at is one part, the last. Only the leading part is transferred where `may_transfer` is not so.
+    """
     if overseen := [part for part in parts if isinstance(part, Assign) and part.unit == OVERSIGHT_UNIT]:
         return tuple(overseen[:1])
     once: dict[tuple[str, str | None], Part] = {}
+    held: tuple[Part, ...] = ()
     for part in parts:
         if isinstance(part, Assign):
             once.setdefault((part.unit, part.desk), part)
-        elif isinstance(part, Transfer):
-            once.setdefault((OTHER_AGENCY, part.agency), part)
-    return tuple(once.values())[:MOST_PARTS]
+        elif isinstance(part, Transfer) and (may_transfer or not once):
+            once[OTHER_AGENCY, part.agency] = part
+        elif isinstance(part, Hold) or (OTHER_AGENCY, part.agency) not in once:
+            held = (Hold("low_confidence"),)
+    return (*tuple(once.values())[: MOST_PARTS - len(held)], *held)

@@ -9,6 +9,7 @@ import math
 import stat
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +77,8 @@ def read_candidate(folder: Path) -> dict[str, bytes]:
 def read_set(files: Mapping[str, bytes], directory: UnitDirectory) -> Judge:
     """A judge that has judged once: what a person could activate, every router can use. Raises RuleError whatever is wrong."""
     try:
-        with zipfile.ZipFile(io.BytesIO(files[MODEL])) as model:
+        with suppress(zipfile.BadZipFile, KeyError), zipfile.ZipFile(io.BytesIO(files[MODEL])) as model:  # told better below
             _refuse_large(sum(part.file_size for part in model.infolist()))
-    except (zipfile.BadZipFile, KeyError):
-        pass  # which is told better below
-    try:
         judge = read_judge(dict(files), directory)
         found = classify(judge, directory, *_TRIAL)
     except RuleError:
@@ -151,8 +149,12 @@ class RuleKeeper:
                 # Reading a rule set takes a second, in which reports go on being judged.
                 judge, in_force = await asyncio.to_thread(self._read, content), number
                 break
-            except RuleError as error:
-                _log.error("an activated rule set cannot be read; the one before it stays in force", version=version, error=str(error))
+            except Exception as error:  # a file that nobody thought of must not end the router
+                _log.error(
+                    "an activated rule set cannot be read; the one before it stays in force",
+                    version=version,
+                    error=str(error) if isinstance(error, RuleError) else type(error).__name__,
+                )
             async with pool.acquire() as connection:
                 found = await find_active(connection, after=self._in_force, before=number)
         changed = judge.version != self.judge.version

@@ -60,7 +60,7 @@ def test_the_demo_holds_from_anywhere_with_the_usual_ports_taken_and_leaves_noth
     assert (demo.returncode, errors) == (0, ""), output
     places = [output.index(step) for step in STEPS]
     assert places == sorted(places)
-    for told in ("8 new, 2 history", "kanwil:nusa-tenggara-timur", "WITA", "reminder", "due", "overdue", "+ 0 undecided"):
+    for told in ("8 new, 2 history", "kanim:kupang", "WITA", "reminder", "due", "overdue", "+ 0 undecided"):
         assert told in output
     assert [line for line in output.splitlines() if len(line) > 80 and str(tmp_path) not in line] == [], "it fits 80 columns"
     assert list((tmp_path / "somewhere").iterdir()) == []

@@ -3,6 +3,7 @@
 The floors below guard against loss; how good it is on reports of others stands in the model card and is measured by another test.
 """
 
+import time
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -248,3 +249,34 @@ def test_any_mixture_of_the_field_s_words_has_a_judgement(text: str) -> None:
 @pytest.mark.parametrize("text", ["petugas " * 2500, "a" * 20_000, "ber-" * 5000, "[" * 20_000, "petugas minta " * 1400, "?!. " * 5000])
 def test_the_longest_text_that_intake_accepts_is_judged(text: str) -> None:
     assert judge(text[:20_000]).rules_version == JUDGE.version
+
+
+NASTY = ["." * 19_999 + "x", ".!;" * 6_600 + "x", "Paspor. y" + " " * 19_000 + "z", "\n" * 19_000 + "x", ".\n" * 9_000 + "x"]
+NASTY += [
+    "Kedua a b c d. " * 1_300,
+    "wirogunan " * 2_000,
+    "kanim bogor di bogor " * 900,
+    "\u0301" * 19_999,
+    "a" * 250_000,
+    "satu lagi. " * 1_800,
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_the_time_a_text_takes_grows_with_its_length_alone(text: str) -> None:
+    """Twice the text takes at most about twice the time: a few letters of headroom for noise, none for a square."""
+    half, whole = text[: len(text) // 2], text
+
+    def seconds(said: str) -> float:
+        begun = time.process_time()
+        judge(said)
+        return time.process_time() - begun
+
+    judge(whole)
+    assert min(seconds(whole) for _ in range(3)) < 5 * min(seconds(half) for _ in range(3)) + 0.1
+
+
+def test_a_long_word_is_not_kept_in_memory() -> None:
+    word = "ab" * 9_000
+    judge(f"paspor {word}")
+    assert not any(len(known) > 100 for known in JUDGE.model._cached)

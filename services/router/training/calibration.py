@@ -25,6 +25,8 @@ from shared.units import UNIT_SLUGS
 COSTS = Costs(wrong_route=6.0, wrong_transfer=100.0, withheld_look=3.0, missed_oversight=20.0)
 # So many reports of all outcomes stand beside an outcome's own, where these are few.
 _LENT = 60
+# However cheap a wrong route is said to be: below this nothing speaks for misconduct.
+_LEAST_RAISED = 0.2
 _GRID = np.round(np.arange(0.30, 0.991, 0.01), 2)
 
 Floats = NDArray[np.float64]
@@ -121,6 +123,7 @@ def calibrate(rows: Sequence[Row], measured: OutOfFold, costs: Costs = COSTS) ->
         found = _costs_by_threshold(confidence[own], right[own], costs.wrong_route)
         units[unit] = float(_GRID[int((found + pooled * _LENT / len(rows)).argmin())])
     transferred = top == names.index(OTHER_AGENCY)
+    raised = round(max(1 - costs.withheld_look / costs.wrong_route, _LEAST_RAISED), 3)
     return Thresholds(
         temperature=temperature,
         costs=costs,
@@ -130,8 +133,8 @@ def calibrate(rows: Sequence[Row], measured: OutOfFold, costs: Costs = COSTS) ->
         agency=0.5,
         vague=0.5,
         # Raised where a wrong route is likely to cost less than a look; looked at where a miss is likely to cost more than a look.
-        oversight=round(1 - costs.withheld_look / costs.wrong_route, 3),
-        oversight_in_doubt=round(costs.withheld_look / costs.missed_oversight, 3),
+        oversight=raised,
+        oversight_in_doubt=min(raised, round(costs.withheld_look / costs.missed_oversight, 3)),
         # A danger that is overlooked costs more than six looks.
         urgent=0.15,
         special_data=0.5,
