@@ -73,10 +73,15 @@ def apply_decided(case: Case, part: Decided, clockwork: Clockwork, now: datetime
     else:
         proposed = " (proposed)" if outcome == "proposed" else ""
         case.note(part.decided_at, f"transferred to {part.agency}{proposed}", part.decided_by)
-    if outcome in ("routed", "transferred"):
+    if outcome in ("routed", "transferred") and not _is_proposal_among(part):
         for clock in case.clocks:
             if clock.code == VERIFICATION:
                 clockwork.stop(case, clock, part.decided_at, now)
+
+
+def _is_proposal_among(part: Decided) -> bool:
+    """Whether a sibling, which may arrive later, waits for LAPOR! to say yes: until then nobody else watches it."""
+    return part.source == "lapor" and part.decided_by == "router" and any(sibling.destination == "other_agency" for sibling in part.parts)
 
 
 def _outcome(part: Decided) -> str:

@@ -177,7 +177,7 @@ def _together(parts: list[Part], *, may_transfer: bool) -> tuple[Part, ...]:
         if isinstance(part, Assign):
             once.setdefault((part.unit, part.desk), part)
         elif isinstance(part, Transfer) and (may_transfer or not once):
-            once[OTHER_AGENCY, part.agency] = part
+            once.setdefault((OTHER_AGENCY, part.agency), part)
         elif isinstance(part, Hold) or (OTHER_AGENCY, part.agency) not in once:
             held = (Hold("low_confidence"),)
     return (*tuple(once.values())[: MOST_PARTS - len(held)], *held)

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,6 +138,14 @@ def test_a_proposed_transfer_keeps_its_clock_and_one_that_a_person_or_another_so
         kept = told(CASE_ID, [decided(CASE_ID, "other_agency", at=hours(3), reported_at=MONDAY, **settled)])
         assert (kept.case.clocks[0].state, kept.case.clocks[0].stopped_at) == ("stopped", hours(3))
         assert kept.sweep(LONG_AFTER).said() == []
+
+
+@pytest.mark.parametrize("destinations", [("other_agency", "imigrasi"), ("imigrasi", "other_agency")])
+def test_a_proposal_among_several_parts_keeps_its_clock_in_whatever_order_they_arrive(destinations: tuple[str, str]) -> None:
+    parts = decided(CASE_ID, *destinations)
+    for arriving in (parts, parts[::-1]):
+        kept = told(CASE_ID, [[received(CASE_ID), *arriving]])
+        assert {clock.code: clock.state for clock in kept.case.clocks}["LAPOR_VERIFIKASI"] == "running"
 
 
 def test_history_has_no_clock_and_no_follow_up() -> None:

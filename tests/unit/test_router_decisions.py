@@ -1,18 +1,21 @@
 """Whatever report, judgement and history come together: there is a decision, and it keeps what is promised of every decision."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.router.decision import closed_by
 from services.router.domain import Assign, Decision, Hold, Practice, Transfer, decide, unprocessable
 from services.router.judgement import Judgement, Matter
 from services.router.places import Office, Place
 from shared.events import ComplaintReceived, Ranked, Reason, RerouteRequested
 from shared.settings import MINISTRIES
 from shared.units import UNIT_SLUGS
-from tests.unit.test_router_domain import AT, DIRECTORY
+from tests.unit.test_router_domain import AT, DIRECTORY, decided, judged
 
 OUTCOMES = (*UNIT_SLUGS, "other_agency")
 shares = st.floats(0, 1).map(lambda share: round(share, 4))
@@ -108,14 +111,15 @@ practices = st.builds(
 )
 
 
-@given(report=reports(), judgement=judgements(), practice=practices, was_oversight=st.booleans())
+@given(report=reports(), judgement=judgements(), practice=practices, was_oversight=st.booleans(), was_in_doubt=st.booleans())
 def test_every_decision_keeps_what_is_promised(
-    report: ComplaintReceived, judgement: Judgement, practice: Practice, was_oversight: bool
+    report: ComplaintReceived, judgement: Judgement, practice: Practice, was_oversight: bool, was_in_doubt: bool
 ) -> None:
-    decision = decide(report, judgement, DIRECTORY, practice, was_oversight=was_oversight)
-    assert decision == decide(report, judgement, DIRECTORY, practice, was_oversight=was_oversight)
+    decision = decide(report, judgement, DIRECTORY, practice, was_oversight=was_oversight, was_in_doubt=was_in_doubt)
+    assert decision == decide(report, judgement, DIRECTORY, practice, was_oversight=was_oversight, was_in_doubt=was_in_doubt)
     assert Decision.from_json(decision.to_json()) == decision
-    assert bool(decision.parts) is not report.is_final
+    has_order = isinstance(report, RerouteRequested) and (report.order is not None or report.cause == "ordered")
+    assert bool(decision.parts) is (has_order or not report.is_final)
     assert decision.is_confidential >= report.is_confidential
     assert decision.is_anonymous >= report.is_anonymous
     assert decision.is_oversight <= decision.is_confidential
@@ -131,19 +135,27 @@ def test_every_decision_keeps_what_is_promised(
         if isinstance(part, Transfer):
             assert part.agency
             assert part.notice
-    if decision.is_oversight:
+    in_doubt = judgement.oversight_in_doubt or was_in_doubt
+    if decision.is_oversight or in_doubt:
+        assert decision.is_confidential
         assert not any(part.desk or part.copies for part in given)
-        if decision.decided_by == "router" and decision.parts:
-            assert decision.parts == (Assign("itjen"),) or isinstance(decision.parts[0], Hold)
-    if any(isinstance(part, Hold) for part in decision.parts) and (decision.is_oversight or judgement.oversight_in_doubt):
+        assert closed_by(decision)
+    if any(part.unit == "itjen" for part in given):
+        assert decision.is_oversight
+    if decision.is_oversight and decision.decided_by == "router" and decision.parts:
+        assert decision.parts == (Assign("itjen"),) or isinstance(decision.parts[0], Hold)
+    if any(isinstance(part, Hold) for part in decision.parts) and (decision.is_oversight or in_doubt):
         assert decision.withhold_text
     if decision.decided_by == "router":
         assert len(decision.parts) <= 5
-        assert len(decision.parts) == 1 or not any(isinstance(part, Hold) for part in decision.parts)
+        assert len(decision.parts) == 1 or not any(isinstance(part, Hold) for part in decision.parts[:-1]), "one look of a person, last"
+        if report.source == "lapor":
+            assert not any(isinstance(part, Transfer) for part in decision.parts[1:])
 
     if isinstance(report, RerouteRequested):
-        has_order = report.order is not None or report.cause == "ordered"
-        assert (decision.decided_by == "human") is (has_order and not report.is_final)
+        assert (decision.decided_by == "human") is has_order
+        if decision.decided_by == "router" and (report.refused_units or report.holding_units):
+            assert not any(isinstance(part, Transfer) for part in decision.parts)
         if not has_order:
             assert not {part.unit for part in given} & set(report.holding_units)
             if decision.decided_by == "router" or report.cause != "redisposed":
@@ -161,3 +173,29 @@ def test_an_unreadable_record_is_held_with_the_strictest_flags() -> None:
     assert decision.is_confidential
     assert decision.is_anonymous
     assert Decision.from_json(decision.to_json()) == decision
+
+
+ELSEWHERE = Matter("other_agency", 0.99, "BPJS Kesehatan", "Ke BPJS.")
+
+
+def test_a_further_matter_of_another_agency_waits_for_a_person_at_lapor_where_a_transfer_is_a_proposal() -> None:
+    judgement = judged(matters=(ELSEWHERE, Matter("ki", 0.99)))
+    assert decided(judgement).parts == (Assign("imigrasi"), Assign("ki"), Hold("low_confidence"))
+    assert decided(judgement, source="halo_kumham").parts == (Assign("imigrasi"), Transfer("BPJS Kesehatan", "Ke BPJS."), Assign("ki"))
+
+
+@pytest.mark.parametrize(
+    "unsure", [Matter("ki", 0.94), replace(ELSEWHERE, confidence=0.94), replace(ELSEWHERE, agency=None), replace(ELSEWHERE, notice=None)]
+)
+def test_a_further_matter_below_its_own_threshold_or_without_a_name_waits_for_a_person_and_the_others_go(unsure: Matter) -> None:
+    decision = decided(judged(matters=(unsure, Matter("ahu", 0.95))), source="halo_kumham")
+    assert decision.parts == (Assign("imigrasi"), Assign("ahu"), Hold("low_confidence"))
+    assert decision.reasons[-1].value == f"further matter for a person: {unsure.unit}"
+    assert not decision.withhold_text
+
+
+def test_what_a_person_must_look_at_is_not_lost_among_many_parts() -> None:
+    offices = tuple(Office(f"kanim:kota-{letter}", "imigrasi") for letter in "abcdefg")
+    decision = decided(judged(place=Place(offices=offices), matters=(Matter("ki", 0.5), Matter("ahu", 0.5))))
+    assert len(decision.parts) == 5
+    assert decision.parts[-1] == Hold("low_confidence")

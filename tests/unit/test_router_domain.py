@@ -119,8 +119,8 @@ def test_two_offices_of_the_unit_get_a_part_each_in_the_order_named() -> None:
 
 
 def test_a_further_matter_gets_a_part_of_its_own_after_the_leading_one() -> None:
-    matters = (Matter("pemasyarakatan", 0.9), Matter("ki", 0.9), Matter("other_agency", 0.99, "BPJS Kesehatan", "Ke BPJS."))
-    decision = decided(judged(matters=matters, place=naming(CIPINANG)), **IN_NTT)
+    matters = (Matter("pemasyarakatan", 0.96), Matter("ki", 0.96), Matter("other_agency", 0.99, "BPJS Kesehatan", "Ke BPJS."))
+    decision = decided(judged(matters=matters, place=naming(CIPINANG)), source="halo_kumham", **IN_NTT)
     assert decision.parts == (
         Assign("imigrasi", desk=NTT),
         Assign("pemasyarakatan", "lapas:cipinang", ("kanwil:dki-jakarta",)),
@@ -130,15 +130,15 @@ def test_a_further_matter_gets_a_part_of_its_own_after_the_leading_one() -> None
 
 
 def test_another_agency_may_lead_and_a_matter_of_ours_follow() -> None:
-    decision = decided(judged(**DUKCAPIL, matters=(Matter("imigrasi", 0.9),)))
+    decision = decided(judged(**DUKCAPIL, matters=(Matter("imigrasi", 0.96),)))
     assert decision.parts == (Transfer("Dukcapil", "Dukcapil berwenang."), Assign("imigrasi"))
 
 
 def test_a_report_has_at_most_five_parts_and_none_twice() -> None:
     offices = tuple(Office(f"kanim:kota-{letter}", "imigrasi") for letter in "abcdefg")
-    decision = decided(judged(place=naming(*offices), matters=(Matter("ki", 0.9),)))
+    decision = decided(judged(place=naming(*offices), matters=(Matter("ki", 0.96),)))
     assert len(decision.parts) == 5
-    again = decided(judged(matters=(Matter("imigrasi", 0.9), Matter("ki", 0.9), Matter("ki", 0.8))))
+    again = decided(judged(matters=(Matter("imigrasi", 0.96), Matter("ki", 0.97), Matter("ki", 0.96))))
     assert again.parts == (Assign("imigrasi"), Assign("ki"))
 
 

@@ -5,10 +5,16 @@ from uuid import UUID
 
 import pytest
 
+from services.router.decision import closed_by, unprocessable
 from services.router.domain import Assign, Decision, Hold, Practice, Transfer, decide
 from services.router.judgement import Judgement, Matter
 from services.router.places import Place
-from shared.events import Ranked, RerouteRequested
+from services.router.publication import LoggedDecision, events_of
+from services.router.reading import Judged, Reader
+from shared.envelope import enclose
+from shared.events import Ranked, Reason, RerouteRequested
+from shared.records import Record
+from shared.topics import Topics
 from shared.units import UNIT_SLUGS
 from tests.unit.test_router_domain import (
     AT,
@@ -133,12 +139,20 @@ def test_a_unit_that_holds_another_part_is_passed_over_too() -> None:
     assert again(ranked(imigrasi=0.4, pemasyarakatan=0.4, ahu=0.2), holding_units=["pemasyarakatan"]).parts == (Assign("ahu"),)
 
 
-def test_after_a_refusal_another_agency_needs_its_own_threshold_and_a_name() -> None:
-    likely, unlikely = {"imigrasi": 0.5, "other_agency": 0.48, "ki": 0.02}, {"imigrasi": 0.5, "other_agency": 0.4, "ki": 0.1}
+def test_after_a_refusal_nothing_goes_to_another_agency_without_a_person() -> None:
+    likely = {"imigrasi": 0.5, "other_agency": 0.48, "ki": 0.02}
     known = {"agency": "Dukcapil", "notice": "Ke Dukcapil."}
-    assert again(judged(**(vars_of(ranked(**likely)) | known))).parts == (Transfer("Dukcapil", "Ke Dukcapil."),)
-    assert again(judged(**(vars_of(ranked(**unlikely)) | known))).parts == (Hold("low_confidence"),)
+    assert again(judged(**(vars_of(ranked(**likely)) | known))).parts == (Hold("low_confidence"),)
     assert again(ranked(**likely)).parts == (Hold("low_confidence"),)
+
+
+def test_after_a_refusal_a_unit_that_has_left_is_another_agency_too() -> None:
+    at_kemenkum = Practice("kemenkum", PRACTICE.threshold_of, PRACTICE.notice_of)
+    back = request(refused_units=["ahu"], source="halo_kumham")
+    assert decide(back, LIKELY, DIRECTORY, at_kemenkum).parts == (Hold("low_confidence"),)
+    edited = request("edited", refused_units=["imigrasi"], source="halo_kumham")
+    judgement = judged(**(vars_of(LIKELY) | {"matters": (Matter("pemasyarakatan", 0.99),)}))
+    assert decide(edited, judgement, DIRECTORY, at_kemenkum).parts == (Assign("ahu"), Hold("low_confidence"))
 
 
 def vars_of(judgement: Judgement) -> dict[str, Any]:
@@ -229,8 +243,11 @@ def test_an_old_disposition_stands_when_the_text_changes_but_not_when_its_unit_g
     assert (refused.parts, refused.decided_by) == ((Assign("ahu"),), "router")
 
 
-def test_a_finished_report_is_history_even_under_an_order() -> None:
-    assert again(**ordered({"unit": "ahu"}, is_final=True)).parts == ()
+def test_a_finished_report_is_history_unless_a_person_orders_otherwise() -> None:
+    assert again(is_final=True).parts == ()
+    decision = again(**ordered({"unit": "ahu"}, is_final=True))
+    assert (decision.parts, decision.decided_by) == ((Assign("ahu"),), "human")
+    assert again(**ordered({"hold": True}, is_final=True)).parts == (Hold("ordered"),)
 
 
 def test_an_expired_decision_is_taken_anew() -> None:
@@ -241,3 +258,121 @@ def test_an_expired_decision_is_taken_anew() -> None:
 def test_the_offices_of_the_next_unit_are_named_as_in_a_first_decision() -> None:
     judgement = judged(ranking=ranked(imigrasi=0.6, pemasyarakatan=0.4).ranking, place=Place(offices=(KUPANG, CIPINANG)))
     assert again(judgement).parts == (Assign("pemasyarakatan", "lapas:cipinang", ("kanwil:dki-jakarta",)),)
+
+
+@pytest.mark.parametrize("doubt", [{"judgement": judged(oversight_in_doubt=True, place=naming(KUPANG))}, {"was_in_doubt": True}])
+def test_a_doubtful_accusation_goes_where_a_person_says_without_a_desk_from_its_text_and_without_copies(doubt: dict[str, Any]) -> None:
+    judgement = doubt.get("judgement", judged(place=naming(KUPANG)))
+    for known in (ordered({"unit": "imigrasi"}), {"cause": "redisposed", "by": "source:lapor", **disposed("Kanim Kupang", "Imigrasi")}):
+        said = request(**known, **IN_NTT)
+        decision = decide(said, judgement, DIRECTORY, PRACTICE, was_in_doubt="was_in_doubt" in doubt)
+        assert decision.parts == (Assign("imigrasi"),)
+        assert decision.is_confidential
+        assert not decision.is_oversight
+        assert closed_by(decision) == "doubt"
+
+
+def test_what_was_in_doubt_once_waits_for_a_person_again_whatever_the_rules_say_now() -> None:
+    decision = decide(request("edited"), JUDGED, DIRECTORY, PRACTICE, was_in_doubt=True)
+    assert decision.parts == (Hold("low_confidence"),)
+    assert decision.withhold_text
+    assert decision.is_confidential
+    sure = decide(request("edited"), judged(is_oversight=True), DIRECTORY, PRACTICE, was_in_doubt=True)
+    assert sure.parts == (Assign("itjen"),)
+
+
+def test_what_anybody_gave_to_the_inspectorate_is_oversight_for_all_who_have_a_part_of_it() -> None:
+    decision = again(**ordered({"unit": "itjen"}))
+    assert decision.is_oversight
+    assert decision.is_confidential
+    assert decision.suggestion is not None
+    assert not decision.suggestion.is_oversight
+    named = again(cause="redisposed", refused_units=[], **disposed("Kanim Kupang", "Itjen"), **IN_NTT)
+    assert named.parts == (Assign("imigrasi"), Assign("itjen"))
+    assert named.is_oversight
+
+
+def test_what_keeps_a_complaint_closed_at_its_later_decisions() -> None:
+    held = again(judged(oversight_in_doubt=True))
+    given = again().model_copy(update={"is_oversight": False, "parts": (Assign("itjen"),)})
+    doubted = Reason(kind="rule", value="oversight: misconduct of an official", weight=0.2)
+    assert closed_by(again(judged(is_oversight=True))) == "oversight"
+    assert closed_by(given) == "oversight", "as it may stand in the log of an older version"
+    assert closed_by(held) == "doubt"
+    assert closed_by(again(judged(reasons=(doubted,)), **ordered({"unit": "ahu"}))) == "doubt"
+    assert closed_by(unprocessable("1")) is None
+    assert closed_by(again(LIKELY)) is None
+
+    by_was = {"never": again(LIKELY), "oversight": again(was_oversight=True), "doubt": held}
+    judged_ = Judged(UUID(int=2), UUID(int=1), by_was["never"], if_oversight=by_was["oversight"], if_in_doubt=by_was["doubt"])
+    assert judged_.after([again(LIKELY), unprocessable("1")]) == by_was["never"]
+    assert judged_.after([again(LIKELY), held]) == by_was["doubt"]
+    assert judged_.after([held, given, again(LIKELY)]) == by_was["oversight"]
+    assert Judged(UUID(int=2), UUID(int=1), by_was["never"]).after([given]) == by_was["never"]
+
+
+def test_an_ordered_agency_is_a_name() -> None:
+    assert again(**ordered({"agency": "  Kejaksaan \n"})).parts == (Transfer("Kejaksaan", "Ke Kejaksaan."),)
+    assert again(**ordered({"agency": "x" * 300})).parts[0] != Hold("ordered")
+    for agency in (" \t", "x" * 301):
+        decision = again(**ordered({"agency": agency}))
+        assert decision.parts == (Hold("ordered"),)
+        assert any(reason.value.startswith("unclear order") for reason in decision.reasons)
+        assert agency not in "".join(reason.value for reason in decision.reasons) or not agency.strip()
+
+
+class _Same:
+    """A judge of one mind."""
+
+    version = "1"
+
+    def __init__(self, judgement: Judgement) -> None:
+        self._judgement = judgement
+
+    def judge(self, _report: object) -> Judgement:
+        return self._judgement
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        ordered({"agency": "x" * 890_000}),
+        ordered({"agency": "Kejaksaan"}, text="x" * 890_000),
+        {"cause": "redisposed", "disposition": [{"name": f"{number} " + "x" * 250} for number in range(3_300)]},
+        {"cause": "redisposed", "by": "x" * 890_000, **disposed("AHU")},
+        {"text": "\x00" * 140_000, "reason": "x" * 600},
+    ],
+    ids=["agency", "text", "addressees", "writer", "escaped"],
+)
+def test_whatever_is_asked_its_events_fit_into_kafka(known: dict[str, Any]) -> None:
+    many = tuple(Reason(kind="term", value="x" * 100) for _ in range(900))
+    for judgement in (LIKELY, judged(reasons=many)):
+        said = request(**known)
+        sent = enclose(said, topic="x", complaint_id=said.complaint_id, event_id=UUID(int=9), source="notifier", at=AT)
+        headers = {name: value.decode() for name, value in sent.headers if value is not None}
+        record = Record("x", 0, 0, 0, sent.key, sent.value, headers, sent.headers)
+        read = Reader(_Same(judgement), DIRECTORY, PRACTICE).read_request(record)
+        for decision in (read.decision, read.if_oversight, read.if_in_doubt):
+            if decision is not None:
+                report = read.report or sent_times()
+                row = LoggedDecision(read.causing_id, read.complaint_id, 1, AT, "1", report, decision.to_json(), None)
+                messages = events_of(row, Topics(""))
+                assert messages
+                assert all(len(message.value or b"") < 1_040_000 for message in messages)
+
+
+def sent_times() -> bytes:
+    """What the log keeps of a record that could not be read."""
+    return f'{{"complaint_id": "{UUID(int=1)}", "reported_at": "{AT.isoformat()}", "accepted_at": "{AT.isoformat()}"}}'.encode()
+
+
+def test_a_withheld_report_shows_nothing_that_anybody_wrote_of_it() -> None:
+    wrote: dict[str, Any] = {"title": "rahasia", "category": "rahasia", "source_status": "rahasia", "reason": "rahasia"}
+    for judgement in (judged(oversight_in_doubt=True), judged(is_oversight=True)):
+        said = request("redisposed", **wrote, text="rahasia", **disposed("rahasia", "AHU"))
+        decision = decide(said, judgement, DIRECTORY, PRACTICE)
+        row = LoggedDecision(UUID(int=2), UUID(int=1), 1, AT, "1", said.to_json(), decision.to_json(), None)
+        held, given = events_of(row, Topics(""))
+        assert b"rahasia" not in (held.value or b"")
+        assert b'{"kind":"disposition","value":"unknown addressee","weight":1.0}' in (held.value or b"")
+        assert b"rahasia" in (given.value or b""), "the unit that the source named reads the report"

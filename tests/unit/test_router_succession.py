@@ -67,7 +67,7 @@ def test_the_day_of_receipt_in_jakarta_decides_and_lapor_s_accounts_were_separat
 
 
 def test_two_offices_of_a_unit_that_has_left_are_one_transfer_and_a_matter_of_ours_stays() -> None:
-    judgement = judged(place=naming(KUPANG, LABUAN_BAJO), matters=(Matter("ki", 0.9),))
+    judgement = judged(place=naming(KUPANG, LABUAN_BAJO), matters=(Matter("ki", 0.96),))
     found = decide(report(reported_at=ACCOUNTS), judgement, DIRECTORY, Practice("kemenkum")).parts
     assert [type(part) for part in found] == [Transfer, Assign]
 
