@@ -14,7 +14,7 @@ from services.router.feedback import DRIFT_ALARM, Compared, Returned, band, comp
 from shared.events import Reason
 from shared.units import UNIT_SLUGS
 from tests.unit.test_router_domain import DIRECTORY, JUDGED, decided, disposed, judged, report
-from tests.unit.test_router_reroutes import PRACTICE, ordered, request
+from tests.unit.test_router_orders import PRACTICE, ordered, request
 
 USUAL = {"imigrasi": 0.45, "pemasyarakatan": 0.3, "ahu": 0.1, "ki": 0.05, "triage": 0.07, "other_agency": 0.03}
 

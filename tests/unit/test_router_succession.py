@@ -12,7 +12,7 @@ from services.router.succession import MINISTRY_NAMES
 from shared.settings import MINISTRIES, MinistrySlug, Settings, SettingsError
 from shared.units import UNIT_SLUGS
 from tests.unit.test_router_domain import DIRECTORY, IN_NTT, KUPANG, LABUAN_BAJO, NTT, disposed, judged, naming, report
-from tests.unit.test_router_reroutes import ordered, request
+from tests.unit.test_router_orders import ordered, request
 
 KEMENIMIPAS = "Kementerian Imigrasi dan Pemasyarakatan"
 # The first instants of 21 October 2024 and 1 April 2025 in Jakarta.
