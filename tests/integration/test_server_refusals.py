@@ -69,13 +69,16 @@ async def test_a_repeated_report_brings_back_a_status_that_was_lost(world: World
     notifier = await world.start("notifier")
     await until_ready(notifier)
     complaint_id = uuid4()
-    await put(world, received(complaint_id), *decided(complaint_id, "imigrasi"))
 
-    async def assigned() -> bool:
+    async def is_in_state(state: str) -> bool:
         found = await statuses(world)
-        return str(complaint_id) in found and found[str(complaint_id)].state == "assigned"
+        return str(complaint_id) in found and found[str(complaint_id)].state == state
 
-    await until("the case is assigned", assigned)
+    # One after the other: had the decision been read first, the report would bring a status of its own after it.
+    await put(world, received(complaint_id))
+    await until("the case is open", lambda: is_in_state("received"))
+    await put(world, *decided(complaint_id, "imigrasi"))
+    await until("the case is assigned", lambda: is_in_state("assigned"))
     before = await world.records(world.topics.status)
     await put(world, received(complaint_id))
     after = await world.until_records(len(before) + 1, world.topics.status)
