@@ -10,7 +10,7 @@ import services.router.app
 from services.router.judgement import Judgement
 from shared.events import ComplaintReceived, Ranked, Reason
 
-_NOTHING = Judgement(
+NOTHING = Judgement(
     ranking=(Ranked(unit="setjen", score=0.1),),
     confidence=0.1,
     threshold=0.7,
@@ -50,10 +50,10 @@ class WordJudge:
         for word, said in self._words.items():
             if word in text:
                 scores = {name: value for name, value in said.items() if isinstance(value, float)}
-                ranking = tuple(Ranked(unit=unit, score=score) for unit, score in scores.items()) or _NOTHING.ranking
+                ranking = tuple(Ranked(unit=unit, score=score) for unit, score in scores.items()) or NOTHING.ranking
                 more = {name: value for name, value in said.items() if name not in scores}
                 return replace(
-                    _NOTHING,
+                    NOTHING,
                     ranking=ranking,
                     unit=ranking[0].unit,
                     confidence=ranking[0].score,
@@ -61,7 +61,7 @@ class WordJudge:
                     rules_version=self.version,
                     **more,
                 )
-        return replace(_NOTHING, rules_version=self.version)
+        return replace(NOTHING, rules_version=self.version)
 
 
 PASPOR = WordJudge("paspor-1", {"pungli": {"is_oversight": True}, "paspor": {"imigrasi": 0.8, "ahu": 0.16, "ki": 0.02}})

@@ -33,9 +33,6 @@ class Evidence:
     context: tuple[tuple[str, str, float], ...]
     cues: NDArray[np.float32]
 
-    def weight_of(self, question: str) -> float:
-        return sum(weight for _, weight in self.found[question])
-
 
 class Observer:
     """Reads reports with one rule set. Holds no state but caches."""

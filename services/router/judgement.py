@@ -18,7 +18,7 @@ from services.router.places import Gazetteer, Place
 from services.router.rules import OTHER_AGENCY, Rules
 from services.router.thresholds import Thresholds
 from shared.events import ComplaintClass, ComplaintReceived, Ranked, Reason, ReasonKind
-from shared.units import UNIT_SLUGS, UnitDirectory
+from shared.units import UNIT_SLUGS
 
 OVERSIGHT_UNIT = "itjen"
 VAGUE = "triage"
@@ -78,19 +78,9 @@ class Judgement:
 class Judge:
     """Judges by terms and a linear model. Holds no state but caches; one judge serves one thread."""
 
-    def __init__(
-        self,
-        rules: Rules,
-        model: Model,
-        thresholds: Thresholds,
-        observer: Observer,
-        gazetteer: Gazetteer,
-        directory: UnitDirectory,
-        version: str,
-    ) -> None:
+    def __init__(self, rules: Rules, model: Model, thresholds: Thresholds, observer: Observer, gazetteer: Gazetteer, version: str) -> None:
         self.version = version
         self.rules, self.model, self.thresholds, self.observer, self.gazetteer = rules, model, thresholds, observer, gazetteer
-        self._directory = directory
         self._outcomes = model.heads["unit"]
         self._vague_at, self._oversight_at = self._outcomes.index(VAGUE), self._outcomes.index(OVERSIGHT_UNIT)
         self._units_at = [self._outcomes.index(unit) for unit in _UNITS]
@@ -177,8 +167,11 @@ class Judge:
         return min(0.0 if each.is_vague else each.confidence for each in judgements)
 
     def _with_matters(self, whole: Judgement, stretches: list[Judgement]) -> Judgement:
-        if any(each.is_oversight or each.oversight_in_doubt for each in stretches):
-            # An accusation among other matters must not be divided among desks.
+        if accusation := next((each for each in stretches if each.is_oversight), None):
+            # It comes before the other matters, which go with it and not to the desks that it may speak of.
+            said = _reason("rule", "several matters: an accusation is one of them", 1.0)
+            return replace(accusation, is_urgent=whole.is_urgent, special_data=whole.special_data, reasons=(said, *accusation.reasons))
+        if any(each.oversight_in_doubt for each in stretches):
             return replace(whole, oversight_in_doubt=True)
         lead = stretches[0]
         further: list[Matter] = []

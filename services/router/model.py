@@ -9,7 +9,6 @@ import json
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,14 +202,6 @@ def read_model(content: bytes, cue_names: tuple[str, ...]) -> Model:
     version = hashlib.sha256(content).hexdigest()[:8]
     features = {name: number for number, name in enumerate(names)}
     return Model(heads, features, weights, scale, cue_names, aligned, intercept, version, str(said.get("corpus", "")))
-
-
-def load_model(folder: Path, cue_names: tuple[str, ...]) -> Model:
-    try:
-        content = (folder / FILE).read_bytes()
-    except OSError as error:
-        raise ModelError(f"{FILE}: {error.strerror or error}") from None
-    return read_model(content, cue_names)
 
 
 def _columns(heads: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[int, int]]:

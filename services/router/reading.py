@@ -25,6 +25,8 @@ _REQUESTED = TYPE_OF[RerouteRequested]
 _MOST_BYTES = 900_000
 # The event of a part is at most the report and the decision together, and Kafka wants room for key and headers.
 _MOST_BYTES_TOGETHER = 1_000_000
+# Beside a shorter report no decision is long enough, and most need not be measured.
+_FITS_SURELY = 100_000
 # As the log's column.
 _LARGEST_NUMBER = 2**31 - 1
 
@@ -64,6 +66,8 @@ class Judged:
     @property
     def fits(self) -> bool:
         """Whether each event can be published. What is logged and cannot be said would stop all that comes after it."""
+        if len(self.report or b"") <= _FITS_SURELY:
+            return True
         taken = max(len(each.to_json()) for each in (self.decision, self.if_oversight, self.if_in_doubt) if each is not None)
         return len(self.report or b"") + taken + len(self.traceparent or "") <= _MOST_BYTES_TOGETHER
 

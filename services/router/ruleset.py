@@ -42,7 +42,7 @@ def read_judge(files: dict[str, bytes], directory: UnitDirectory) -> Judge:
     for name in GAZETTEER:
         digest.update((PACKAGED / name).read_bytes())
     version = f"{rules.version}+{digest.hexdigest()[:8]}"
-    return Judge(rules, model, thresholds, observer, Gazetteer(directory), directory, version)
+    return Judge(rules, model, thresholds, observer, Gazetteer(directory), version)
 
 
 def load_judge(directory: UnitDirectory, folder: Path = PACKAGED) -> Judge:

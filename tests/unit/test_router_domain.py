@@ -12,6 +12,7 @@ from services.router.judgement import Judgement, Matter
 from services.router.places import Office, Place
 from shared.events import ComplaintReceived, Ranked, Reason
 from shared.units import load_directory
+from tests.judges import NOTHING
 
 DIRECTORY = load_directory()
 AT = datetime(2026, 3, 12, 2, 0, tzinfo=UTC)
@@ -26,21 +27,13 @@ def report(text: str = "Paspor saya belum jadi", **known: Any) -> ComplaintRecei
     )
 
 
-JUDGED = Judgement(
+JUDGED = replace(
+    NOTHING,
     ranking=(Ranked(unit="imigrasi", score=0.8), Ranked(unit="ki", score=0.1)),
     confidence=0.8,
     threshold=0.5,
     unit="imigrasi",
-    agency=None,
-    notice=None,
-    class_="pengaduan",
-    class_confidence=0.9,
-    is_oversight=False,
-    oversight_in_doubt=False,
-    is_urgent=False,
-    special_data=(),
     reasons=(Reason(kind="term", value="imigrasi: paspor", weight=6.0),),
-    is_vague=False,
     rules_version="1",
 )
 IN_NTT: dict[str, Any] = {"location": {"province": "Nusa Tenggara Timur", "regency": "Kota Kupang"}}

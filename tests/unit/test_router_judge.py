@@ -262,6 +262,15 @@ NASTY += [
 ]
 
 
+def test_an_accusation_behind_another_matter_is_an_accusation() -> None:
+    judgement = judge(
+        "Saya ingin tahu syarat perpanjangan merek dagang kopi di DJKI dan berapa biayanya, sebab sertifikat merek saya habis tahun depan. "
+        "Satu lagi, petugas lapas minta uang 500 ribu kepada saya supaya boleh menjenguk suami."
+    )
+    assert judgement.is_oversight
+    assert judgement.unit == "itjen"
+
+
 @pytest.mark.parametrize("text", NASTY)
 def test_the_time_a_text_takes_grows_with_its_length_alone(text: str) -> None:
     """Twice the text takes at most about twice the time: a few letters of headroom for noise, none for a square."""

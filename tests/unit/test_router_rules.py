@@ -131,7 +131,8 @@ def test_a_term_of_two_units_is_refused_without_a_context_that_tells_them_apart(
 
 def test_a_term_of_two_units_with_a_context_of_its_own_is_taken(folder: Path) -> None:
     add(folder / "units.toml", '\n[[bsk]]\nweight = 2\nterms = ["paspor"]\nneeds = ["survei"]\n')
-    load(folder)
+    bsk = [term for term in load(folder).rules.terms.terms["routing"] if term.target == "bsk"]
+    assert "paspor" in [term.text for term in bsk]
 
 
 @pytest.mark.parametrize(
