@@ -29,6 +29,8 @@ CaseState = Literal[
 ]
 AssignmentState = Literal["assigned", "accepted", "answered", "returned", "replaced", "closed"]
 ClockState = Literal["running", "paused", "stopped", "expired"]
+# What a source's own status means; intake alone maps it. `verified`: an administrator there has verified or disposed of the report.
+SourceState = Literal["open", "verified", "paused", "closed", "archived"]
 HeldWhy = Literal["low_confidence", "vague", "unprocessable", "transfer_cap", "refused_by_all", "ordered"]
 ReasonKind = Literal["term", "rule", "model", "place", "office", "disposition", "human"]
 SourceChangeKind = Literal[
@@ -130,6 +132,7 @@ class ComplaintReceived(Payload):
     is_confidential: bool = True
     disposition: tuple[Disposition, ...] = ()
     source_status: str | None = None
+    source_state: SourceState | None = None
     is_final: bool = False
     masked: tuple[str, ...] = Field(default=(), description="kinds of identifiers that were masked")
     attachment_count: int = 0
@@ -220,6 +223,7 @@ class ComplaintChanged(Payload):
     text: str | None = None
     answer_id: UUID | None = None
     source_status: str | None = None
+    source_state: SourceState | None = None
     is_final: bool = False
 
 
@@ -290,6 +294,8 @@ class AssignmentStatus(Payload):
     desk: str | None = None
     state: AssignmentState
     since: Instant
+    part: str | None = Field(default=None, description='the part it came from, "<decision>/<part>", as a decision\'s `replaces` names it')
+    due_at: Instant | None = Field(default=None, description="the earliest of its own deadlines that still runs")
 
 
 class ClockStatus(Payload):
@@ -297,6 +303,9 @@ class ClockStatus(Payload):
     unit: UnitSlug | None = None
     due_at: Instant
     state: ClockState
+    assignment_id: UUID | None = Field(default=None, description="null where the clock is the whole case's")
+    occurrence: int = 1
+    is_provisional: bool = Field(default=False, description="the joint leave of a year it counts is not decreed yet")
 
 
 class AnswerStatus(Payload):
@@ -325,6 +334,9 @@ class CaseStatus(Payload):
     clocks: tuple[ClockStatus, ...] = ()
     answers: tuple[AnswerStatus, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+    due_at: Instant | None = Field(default=None, description="the earliest deadline that still runs, of whichever clock")
+    waiting_parts: tuple[str, ...] = Field(default=(), description='parts that no unit has: held, or proposed to another agency')
+    merged_into: UUID | None = None
     sequence: int
 
 

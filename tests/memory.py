@@ -1,19 +1,24 @@
 """A case kept in memory: facts in any batches, sweeps in between, and all that it said; as the notifier does it, without a database."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.notifier import domain
+from services.notifier import domain, reading
 from services.notifier.calendar import load_calendar
-from services.notifier.case import Case, Parked
+from services.notifier.case import Case
 from services.notifier.clocks import Clockwork
+from services.notifier.domain import Setting
+from services.notifier.facts import ADAPTER, Ordered, Requested, Said, identity
+from services.notifier.facts import Fact as Known
+from services.notifier.ladder import Absences
 from services.notifier.policy import load_policies
-from services.notifier.publication import messages_of, refusal_message
-from shared.envelope import Message, change_event_id, refused_update_id
-from shared.events import CaseStatus, CaseUpdate, ComplaintChanged, ComplaintReceived, FollowUp
+from services.notifier.publication import messages_of, refusal_message, request_of
+from services.notifier.timeline import lines_of
+from shared.envelope import Message
+from shared.events import CaseStatus, CaseUpdate, ComplaintChanged, ComplaintReceived, FollowUp, RerouteRequested, TimelineEntry
 from shared.topics import Topics
 from shared.units import load_directory
 from tests.facts import MONDAY, Fact
@@ -25,61 +30,69 @@ Told = tuple[Fact, datetime]  # a fact, and the instant an update counts from; o
 
 
 class KeptCase:
-    def __init__(self, complaint_id: UUID) -> None:
+    def __init__(self, complaint_id: UUID, clockwork: Clockwork = CLOCKWORK) -> None:
         self.case = Case(complaint_id)
+        self.clockwork = clockwork
         self.messages: list[Message] = []
-        self._seen: set[UUID] = set()
+        self.absences: Absences = {}
+        self._report: ComplaintReceived | None = None
 
-    def tell(self, *facts: Fact | Told, now: datetime = MONDAY) -> "KeptCase":
+    def setting(self, now: datetime) -> Setting:
+        return Setting(self.clockwork, now, self.absences)
+
+    def tell(self, *facts: Fact | Told, now: datetime = MONDAY, targets: Mapping[UUID, str] | None = None) -> "KeptCase":
         """One batch, one transaction."""
-        waiting: list[tuple[UUID, ComplaintChanged | CaseUpdate, datetime]] = []
+        self._load()
+        known: list[Known] = []
         for item in facts:
             fact, counts_at = item if isinstance(item, tuple) else (item, now)
-            if isinstance(fact, ComplaintReceived):
-                domain.open_case(self.case, fact, CLOCKWORK, now)
-            elif isinstance(fact, CaseUpdate):
-                waiting.append((refused_update_id(fact.unit, fact.update_id), fact, counts_at))
-            elif isinstance(fact, ComplaintChanged):
-                waiting.append((change_event_id(fact.complaint_id, fact.by, fact.change_id), fact, fact.accepted_at))
-            else:
-                domain.apply_decided(self.case, fact, CLOCKWORK, now)
-        for known_by, fact, counts_at in waiting:
-            if known_by in self._seen:
-                continue
-            self._seen.add(known_by)
             if isinstance(fact, CaseUpdate):
-                outcome = domain.apply_update(self.case, fact, counts_at, CLOCKWORK, now)
+                known.append(reading.said(fact, counts_at, {"reason": fact.reason, "note": fact.note}))
+            elif isinstance(fact, ComplaintChanged):
+                known.append(reading.changed(fact))
+            elif isinstance(fact, ComplaintReceived):
+                self._report = fact
+                known.append(reading.reported(fact))
             else:
-                outcome = domain.apply_change(self.case, fact, CLOCKWORK, now)
-            if outcome == "parked":
-                kind = "update" if isinstance(fact, CaseUpdate) else "change"
-                self.case.parked.append(Parked(known_by, kind, counts_at, fact.to_json()))
-        if self.case.is_changed:
-            domain.retry_parked(self.case, CLOCKWORK, now)
+                known += [reading.reported(fact), reading.decided(fact)]
+        for ask in domain.learn(self.case, known, self.setting(now), targets):
+            self.case.requests.append(request_of(self.case, ask, domain.number_of(self.case, ask), self._report))
         return self._save(now)
 
+    def _load(self) -> None:
+        """As from the database: everything but what is stored is gone."""
+        self.case.facts = [ADAPTER.validate_json(ADAPTER.dump_json(fact)) for fact in self.case.facts]
+        domain.revive(self.case, self.setting(MONDAY))
+
     def sweep(self, until: datetime, now: datetime | None = None) -> "KeptCase":
-        CLOCKWORK.fire(self.case, until, now or until)
+        self._load()
+        domain.retime(self.case, self.setting(now or until))
+        domain.fire(self.case, until, self.setting(now or until))
         return self._save(now or until)
 
     def refuse(self, now: datetime) -> list[FollowUp]:
         """As if the hour of everything parked were over; returns what the units are told."""
         refusals = []
-        for item in [item for item in self.case.parked if item.kind == "update"]:
-            update, why = domain.refuse_parked(self.case, item, now)
-            refusals.append(refusal_message(self.case, update, why, TOPICS, now))
+        for item in [item for item in self.case.parked if isinstance(item.fact, Said | Ordered)]:
+            assert isinstance(item.fact, Said | Ordered)
+            why = domain.refuse(self.case, item, self.setting(now))
+            refusals.append(refusal_message(self.case, item.fact, why, TOPICS, now))
         self._save(now)
         self.messages += refusals
         return [FollowUp.model_validate_json(message.value or b"") for message in refusals]
 
     def _save(self, now: datetime) -> "KeptCase":
         if self.case.is_changed or self.case.unparked or self.case.is_asked_again:
-            domain.settle(self.case)
             self.messages += messages_of(self.case, TOPICS, now)
-        self.case.timeline = sorted([*self.case.timeline, *self.case.noted], key=lambda entry: entry.at)[-50:]
-        self.case.noted, self.case.follow_ups, self.case.unparked = [], [], []
+        shown = [TimelineEntry(at=item.at, what=item.what, by=item.by) for item in self.case.noted]
+        self.case.recent = sorted([*self.case.recent, *shown], key=lambda entry: entry.at)[-50:]
+        lines_of(self.case, now)
+        self.case.noted, self.case.follow_ups, self.case.unparked, self.case.requests = [], [], [], []
         self.case.is_changed = self.case.is_asked_again = False
         return self
+
+    def requests(self) -> list[RerouteRequested]:
+        return [RerouteRequested.model_validate_json(message.value or b"") for message in self.messages if message.topic == TOPICS.reroutes]
 
     def said(self, *kinds: str) -> list[FollowUp]:
         """Each follow-up once, however many topics it went to, in the order of their sequence."""
@@ -100,17 +113,24 @@ class KeptCase:
     def ending(self) -> dict[str, Any]:
         """What must not depend on the order in which the facts came."""
         case = self.case
+        life = case.life
+        causes = {ask.cause_id for ask in life.asks}
+        known = [identity(fact) for fact in case.facts if isinstance(fact, Said | Ordered)]
         return {
-            "state": case.state,
-            "ended": (case.ended_at, case.ended_state, case.ended_by),
-            "first_outcome": case.first_outcome,
-            "class": case.class_,
-            "source": (case.source, case.source_ref, case.province, case.reported_at, case.is_final),
-            "assignments": {item.id: (item.state, item.since) for item in case.assignments},
-            "clocks": {(clock.subject, clock.code): (clock.due_at, clock.state, clock.stopped_at) for clock in case.clocks},
-            "answers": case.status(case.sequence).answers,
-            # What a unit said after the end is refused, or was taken and then left out, if it was read first.
-            "parked": Counter(item.id for item in case.parked if case.ended_at is None or item.counts_at <= case.ended_at),
+            "state": life.state,
+            "ended": (life.ended_at, life.ended_state, life.ended_by),
+            "first_outcome": life.first_outcome,
+            "class": life.class_,
+            "report": life.report,
+            "assignments": {item.id: (item.state, item.since) for item in life.assignments.values()},
+            "clocks": {
+                clock.key: (clock.due_at, clock.state, clock.stopped_at) for clock in case.clocks if clock.stopped_at != clock.started_at
+            },
+            "answers": life.answers,
+            "waiting": sorted(part.key for part in life.waiting),
+            # What was asked for is asked for once, also where it proved wrong later; what a case cannot take was taken before it knew so.
+            "asked": Counter(fact.cause_id for fact in case.facts if isinstance(fact, Requested) and fact.cause_id in causes),
+            "untaken": Counter([identity(item.fact) for item in case.parked] + [known_by for known_by in known if known_by in life.not_taken]),
         }
 
 

@@ -120,12 +120,15 @@ class Scene:
         finally:
             await producer.stop()
 
-    async def next_deadline(self, assignment_id: str) -> datetime:
+    async def next_deadline(self, assignment_id: str, code: str) -> datetime:
         """When the next level of an assignment's running clock fires."""
-        found = await self._db.fetchval("SELECT min(next_at) FROM notifier.clocks WHERE subject = $1", assignment_id)
-        if found is None:
-            raise CommandError(f"no clock runs on assignment {assignment_id}")
-        return found  # type: ignore[no-any-return]
+        from services.notifier.store import read_clocks
+
+        text = await self._db.fetchval("SELECT clocks FROM notifier.cases WHERE strpos(clocks, $1) > 0", assignment_id)
+        clock = next((item for item in read_clocks(text or "[]") if (item.subject, item.code) == (assignment_id, code)), None)
+        if clock is None or clock.next_at is None:
+            raise CommandError(f"no clock {code} runs on assignment {assignment_id}")
+        return clock.next_at
 
     async def move_clock(self, to: datetime) -> None:
         """Jalur's clock, for all services at once. Days pass, nobody waits."""

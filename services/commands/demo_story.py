@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WIB = timezone(timedelta(hours=7))
 _FIRST_FOLLOW_UP = "LAPOR_TINDAK_LANJUT"
+_REPLY = "LAPOR_TANGGAPAN_PELAPOR"
 _OUTCOMES = ("new", "changed", "same", "older", "history", "refused")
 _DECISIONS = frozenset({"complaints.routed", "complaints.triage", "complaints.transferred"})
 
@@ -150,13 +151,16 @@ class _Story:
         case = await self._scene.until_case(
             f"the case of {posted.report.about} is decided", posted.complaint_id, self._key, lambda case: case["state"] != "received"
         )
-        running = [clock for clock in case["clocks"] if clock["state"] == "running"]
+        running = {clock["code"]: instant(clock["due_at"]) for clock in case["clocks"] if clock["state"] == "running"}
         if arrival.what == "complaints.routed":
-            codes = [clock["code"] for clock in running]
-            check(codes == [_FIRST_FOLLOW_UP], f"exactly the clock of the unit's first answer runs on {posted.report.about}: {codes}")
+            check(
+                _FIRST_FOLLOW_UP in running,
+                f"the clock of the unit's first answer runs on {posted.report.about}, not only {sorted(running)}",
+            )
         if not running:
             return "none, reporter is told"
-        return local(instant(running[0]["due_at"]), zone_of(arrival.payload, load_directory()))
+        shown = running.get(_FIRST_FOLLOW_UP) or min(running.values())
+        return local(shown, zone_of(arrival.payload, load_directory()))
 
     async def answer_one(self) -> None:
         from shared.units import load_directory
@@ -168,13 +172,14 @@ class _Story:
             await self._scene.update(PASSPORT.goes_to, posted.complaint_id, assignment["id"], status, **more)
             await self._until_state(posted, status)
         case = await self._scene.case(posted.complaint_id, self._key)
-        check(all(clock["state"] == "stopped" for clock in case["clocks"]), "an answer stops the clock")
+        runs_on = [clock["code"] for clock in case["clocks"] if clock["state"] == "running"]
+        check(runs_on == [_REPLY], f"an answer stops every clock but that of the reporter's reply, not {runs_on}")
         zone = load_directory().zone(None, PASSPORT.body["location"]["province"])
         table = _table()
         for entry in case["timeline"]:
             table.add_row(local(instant(entry["at"]), zone), entry["what"])
         self._say(table)
-        self._say("its clock is stopped")
+        self._say("its clocks are stopped; the reporter has ten working days to reply")
 
     async def _until_state(self, posted: _Posted, state: str) -> None:
         what = f"the case of {posted.report.about} is {state}"
@@ -189,22 +194,25 @@ class _Story:
         case = await self._scene.case(complaint_id, self._key)
         due_at = next(instant(clock["due_at"]) for clock in case["clocks"] if clock["code"] == _FIRST_FOLLOW_UP)
         for kind, colour in (("reminder", "cyan"), ("due", "yellow"), ("overdue", "red")):
-            fires_at = await self._scene.next_deadline(case["assignments"][0]["id"])
+            fires_at = await self._scene.next_deadline(case["assignments"][0]["id"], _FIRST_FOLLOW_UP)
             await self._scene.move_clock(fires_at)
             found = await self._follow_up(kind, complaint_id, unit)
             check(instant(found.payload["due_at"]) == due_at, "a follow-up names the deadline that the case shows")
             check(instant(found.payload["emitted_at"]) >= fires_at, "no deadline fires early")
             heard, late = ", ".join(found.payload["to"]), found.payload["late_by_seconds"]
             self._say(f"{local(fires_at, zone)}  [{colour}]{kind:<8}[/]  {heard}  [dim]{late:.1f} s after[/]")
-        kinds = [item.payload["kind"] for item in self._scene.arrivals if _is_follow_up(item, complaint_id) and item.who == unit]
+        kinds = [item.payload["kind"] for item in self._scene.arrivals if _is_first_follow_up(item, complaint_id) and item.who == unit]
         check(kinds == ["reminder", "due", "overdue"], f"each level fires once, in order, not {kinds}")
         answered = self._posted[PASSPORT.about].complaint_id
-        check(not any(_is_follow_up(item, answered) for item in self._scene.arrivals), "an answered case hears nothing of its deadline")
+        check(
+            not any(_is_first_follow_up(item, answered) for item in self._scene.arrivals), "an answered case hears nothing of its deadline"
+        )
         self._say("the passport, answered in time, heard nothing")
 
     async def _follow_up(self, kind: str, complaint_id: str, unit: str) -> Arrival:
         return await self._scene.arrival(
-            f"{kind} reaches {unit}", lambda item: _is_follow_up(item, complaint_id) and item.who == unit and item.payload["kind"] == kind
+            f"{kind} reaches {unit}",
+            lambda item: _is_first_follow_up(item, complaint_id) and item.who == unit and item.payload["kind"] == kind,
         )
 
     async def look_for_identifiers(self) -> None:
@@ -239,6 +247,10 @@ def _address(arrival: Arrival) -> tuple[str, str]:
     if arrival.what == "complaints.transferred":
         return "transferred", payload["agency"]
     return " ".join(item for item in (arrival.who, payload.get("desk")) if item), str(payload.get("why") or why(payload, 2))
+
+
+def _is_first_follow_up(item: Arrival, complaint_id: str) -> bool:
+    return _is_follow_up(item, complaint_id) and item.payload["code"] == _FIRST_FOLLOW_UP
 
 
 def _is_follow_up(item: Arrival, complaint_id: str) -> bool:

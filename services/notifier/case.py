@@ -5,170 +5,185 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.events import (
-    AnswerStatus,
-    AssignmentState,
-    AssignmentStatus,
-    CaseState,
-    CaseStatus,
-    ClockState,
-    ClockStatus,
-    FollowUp,
-    TimelineEntry,
-)
+from services.notifier.facts import Fact
+from services.notifier.life import OPEN, Assignment, Life
+from shared.events import AnswerStatus, AssignmentStatus, CaseStatus, ClockState, ClockStatus, FollowUp, RerouteRequested, TimelineEntry
 
 CASE = "case"
 
 
 @dataclass(slots=True)
 class Firing:
-    """A level that fired: the instant it was due at, and whether that proved wrong."""
+    """A level that fired: as which occurrence, the instant it was due at, when that was, and whether it proved wrong."""
 
     level: int
+    occurrence: int
     instant: datetime
+    at: datetime
     is_rescinded: bool = False
 
 
 @dataclass(slots=True)
 class Clock:
-    """One policy running on the case or on an assignment. `subject` is `case` or the assignment's id as text."""
+    """One policy running on the case or on an assignment. `subject` is `case` or the assignment's id as text, `episode` counts its starts.
+
+    `occurrence` names its firings: another start, and a firing that came too early, take the next number.
+    """
 
     subject: str
     code: str
+    episode: int
+    occurrence: int
     zone: str
     started_at: datetime
     due_at: datetime
-    next_level: int | None
-    next_at: datetime | None
-    occurrence: int = 1
     state: ClockState = "running"
     stopped_at: datetime | None = None
+    is_provisional: bool = False
+    next_level: int | None = None
+    next_at: datetime | None = None
     fired: list[Firing] = field(default_factory=list)
 
-
-@dataclass(slots=True)
-class Assignment:
-    id: UUID
-    decision: int
-    part: int
-    unit: str
-    desk: str | None
-    is_oversight: bool
-    assigned_at: datetime
-    state: AssignmentState
-    since: datetime
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return (self.subject, self.code, self.episode)
 
 
 @dataclass(slots=True)
 class Parked:
-    """An update or a change that waits. `value` is its payload as JSON, `counts_at` the instant it counts from."""
+    """A fact that waits for its case, and the instant it counts from."""
 
     id: UUID
     kind: str
     counts_at: datetime
-    value: bytes
+    fact: Fact
 
 
-@dataclass(slots=True)
-class Part:
-    """What a decision made of one part: `routed`, `held`, `transferred`, or `proposed` (a transfer that waits for a yes).
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the timeline. `fact` is what became known, where the line is that; `data` what else a recount needs."""
 
-    `destinations` are those of the whole decision, this part's among them.
-    """
-
-    decision: int
-    part: int
-    outcome: str
     at: datetime
-    destinations: tuple[str, ...] = ()
+    what: str
+    by: str | None
+    kind: str
+    fact: Fact | None = None
+    data: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
 class Case:
     id: UUID
-    is_opened: bool = False
-    is_complete: bool = False
-    source: str | None = None
-    source_ref: str | None = None
-    service: str | None = None
-    class_: str | None = None
-    province: str | None = None
-    reported_at: datetime | None = None
-    accepted_at: datetime | None = None
-    is_final: bool = False
-    is_oversight: bool = False
-    state: CaseState = "received"
-    first_outcome: str = "undecided"
-    parts: list[Part] = field(default_factory=list)
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    ended_at: datetime | None = None
-    ended_state: CaseState | None = None
-    ended_by: str | None = None
     sequence: int = 0
-    assignments: list[Assignment] = field(default_factory=list)
+    timed_by: str = ""
+    facts: list[Fact] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
     clocks: list[Clock] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
     parked: list[Parked] = field(default_factory=list)
-    timeline: list[TimelineEntry] = field(default_factory=list)  # the last 50, oldest first
+    recent: list[TimelineEntry] = field(default_factory=list)  # the last 50, oldest first
+    entries: int = 0  # how many lines its timeline has, and the hash of the last
+    head: bytes = b""
+    life: Life = field(default_factory=Life)
 
     # What the moves of this transaction left to be written.
-    noted: list[TimelineEntry] = field(default_factory=list)
+    noted: list[Entry] = field(default_factory=list)
     follow_ups: list[FollowUp] = field(default_factory=list)
+    requests: list[RerouteRequested] = field(default_factory=list)
     unparked: list[UUID] = field(default_factory=list)
     is_changed: bool = False
     is_asked_again: bool = False  # a repeat of what is known: whoever sent it may have missed the answer
+
+    @property
+    def is_opened(self) -> bool:
+        return self.life.report is not None
 
     def next_sequence(self) -> int:
         """The notifier alone numbers a case, under its row's lock."""
         self.sequence += 1
         return self.sequence
 
-    def note(self, at: datetime, what: str, by: str | None) -> None:
-        self.noted.append(TimelineEntry(at=at, what=what, by=by))
+    def note(self, at: datetime, what: str, by: str | None, kind: str, fact: Fact | None = None, **data: Any) -> None:
+        self.noted.append(Entry(at, what, by, kind, fact, data or None))
         self.is_changed = True
 
-    def assignment(self, assignment_id: UUID) -> Assignment | None:
-        return next((item for item in self.assignments if item.id == assignment_id), None)
+    def assignment(self, subject: str) -> Assignment | None:
+        return self.life.assignments.get(UUID(subject)) if subject != CASE else None
 
     @property
     def next_due_at(self) -> datetime | None:
         return min((clock.next_at for clock in self.clocks if clock.next_at is not None), default=None)
 
-    def derived_state(self) -> CaseState:
-        """From what is known, not from the order in which it became known."""
-        if self.is_final:
-            return "history"
-        if self.ended_state is not None:
-            return self.ended_state
-        states = {item.state for item in self.assignments if item.state not in ("replaced", "returned")}
-        if states:
-            if states <= {"answered", "closed"}:
-                return "answered"
-            return "accepted" if states & {"accepted", "answered"} else "assigned"
-        outcomes = {part.outcome for part in self.parts}
-        if "held" in outcomes:
-            return "held"
-        return "transferred" if outcomes & {"transferred", "proposed"} else "received"
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to do something."""
+        return self.is_opened and self.life.state not in ("closed", "withdrawn", "history", "transferred")
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a clock will speak of it again, or waits for the reporter or for the case it was merged into."""
+        return self.life.merged_into is not None or any(clock.next_at is not None or clock.state == "paused" for clock in self.clocks)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The earliest deadline that still runs, also where it has passed."""
+        return min((clock.due_at for clock in self.clocks if clock.state in ("running", "expired")), default=None)
+
+    @property
+    def has_owner(self) -> bool:
+        life = self.life
+        return bool(life.in_state(*OPEN) or life.waiting or life.pending or life.answered_at is not None or life.merged_into is not None)
 
     def status(self, sequence: int) -> CaseStatus:
         """What readers are told."""
-        assert self.reported_at is not None
-        units = {str(item.id): item.unit for item in self.assignments}
+        life = self.life
+        report = life.report
+        assert report is not None
+        running = [clock for clock in self.clocks if clock.state in ("running", "expired")]
+        earliest = {item: min((clock.due_at for clock in running if clock.subject == str(item)), default=None) for item in life.assignments}
         return CaseStatus(
             complaint_id=self.id,
-            source=self.source,
-            source_ref=self.source_ref,
-            state=self.state,
-            class_=self.class_,
-            reported_at=self.reported_at,
+            source=report.source,
+            source_ref=report.source_ref,
+            state=life.state,
+            class_=life.class_,
+            reported_at=report.reported_at,
             assignments=tuple(
-                AssignmentStatus(id=item.id, unit=item.unit, desk=item.desk, state=item.state, since=item.since)
-                for item in sorted(self.assignments, key=lambda assignment: (assignment.decision, assignment.part))
+                AssignmentStatus(
+                    id=item.id,
+                    unit=item.unit,
+                    desk=item.desk,
+                    state=item.state,
+                    since=item.since,
+                    part=item.part.key,
+                    due_at=earliest[item.id],
+                )
+                for item in sorted(life.assignments.values(), key=lambda assignment: (assignment.part.decision, assignment.part.part))
             ),
             clocks=tuple(
-                ClockStatus(code=item.code, unit=units.get(item.subject), due_at=item.due_at, state=item.state)
+                ClockStatus(
+                    code=item.code,
+                    unit=assignment.unit if (assignment := self.assignment(item.subject)) else None,
+                    due_at=item.due_at,
+                    state=item.state,
+                    assignment_id=assignment.id if assignment else None,
+                    occurrence=item.occurrence,
+                    is_provisional=item.is_provisional,
+                )
                 for item in sorted(self.clocks, key=lambda clock: (clock.started_at, clock.subject != CASE, clock.code, clock.subject))
             ),
-            answers=tuple(AnswerStatus.model_validate(item) for item in self.answers),
-            timeline=tuple(sorted([*self.timeline, *self.noted], key=lambda entry: entry.at)[-50:]),
+            answers=tuple(
+                AnswerStatus(id=item.id, unit=item.unit, at=item.at, outcome=item.outcome)
+                for item in sorted(life.answers, key=lambda answer: (answer.at, answer.unit, answer.outcome or ""))
+            ),
+            timeline=tuple(
+                sorted(
+                    [*self.recent, *(TimelineEntry(at=item.at, what=item.what, by=item.by) for item in self.noted)],
+                    key=lambda entry: entry.at,
+                )[-50:]
+            ),
+            due_at=self.due_at,
+            waiting_parts=tuple(sorted(part.key for part in life.waiting)),
+            merged_into=life.merged_into,
             sequence=sequence,
         )

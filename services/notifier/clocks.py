@@ -1,15 +1,26 @@
-"""Clocks: when they start and stop, which level fires next, and who hears of it. Pure; time comes in as an argument."""
+"""Clocks: when they are due, what a change of anything does to them, which level fires next. Pure; time comes in as an argument.
 
-from collections.abc import Iterable
+A clock follows from the case's life, the policies and the calendar, and is worked out anew whenever one of these changes. What has
+fired does not fire again, but what fired too early, or should not have, is taken back.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
+from typing import Literal
 from zoneinfo import ZoneInfo
 
+from services.notifier import periods
 from services.notifier.calendar import Calendar
-from services.notifier.case import CASE, Assignment, Case, Clock, Firing
-from services.notifier.policy import Policies, Policy
-from shared.events import FollowUp, FollowUpKind
+from services.notifier.case import CASE, Case, Clock, Firing
+from services.notifier.ladder import Absences, say_of_clock
+from services.notifier.life import Assignment, Life, Limits
+from services.notifier.policy import Level, Policies, Policy, Subject
+from services.notifier.runs import Run, runs_of
+from shared.events import FollowUpKind
 from shared.units import UnitDirectory
+
+Fired = tuple[FollowUpKind, float]
+Ending = tuple[Clock, Literal["closed", "withdrawn"], datetime]
 
 
 class Clockwork:
@@ -19,67 +30,212 @@ class Clockwork:
         self.policies = policies
         self.calendar = calendar
         self.directory = directory
+        # Both are days: a newer table makes a later text, and re-times what an older one timed.
+        self.version = f"{policies.version} {calendar.version}"
+        self.limits = Limits(self._reply_until, self._extend_until)
+        self._places: dict[tuple[str | None, str | None, tuple[str, ...]], tuple[ZoneInfo, Calendar]] = {}
+        self._first = datetime(calendar.first_year + 1, 1, 2, tzinfo=ZoneInfo("UTC"))
 
-    def start(self, case: Case, code: str, at: datetime, assignment: Assignment | None = None, copies: Iterable[str] = ()) -> None:
-        """Start a clock. One that runs already is an error: its caller asks first whether the part is known.
+    # --- what runs
 
-        `copies` are the desks told of the assignment; an office is in their zone.
-        """
-        policy = self.policies.policy(code)
-        subject = str(assignment.id) if assignment is not None else CASE
-        if any(clock.subject == subject and clock.code == code for clock in case.clocks):
-            raise RuntimeError(f"clock {code} of {subject} was started twice")
-        zone = self.directory.zone(assignment.desk if assignment is not None else None, case.province, copies)
-        due_at = self.calendar.due_at(self._within(at), policy.working_days, zone)
-        clock = Clock(subject=subject, code=code, zone=zone.key, started_at=at, due_at=due_at, next_level=None, next_at=None)
-        self._set_next(clock, policy)
-        case.clocks.append(clock)
-        case.is_changed = True
+    def runs(self, life: Life) -> list[Run]:
+        """In the order of the policies: the case's own clocks, then each assignment's."""
+        subject = self._subject(life)
+        if subject is None:
+            return []
+        found = [run for row in self.policies.of_case(subject) for run in runs_of(life, row)]
+        for item in life.assignments.values():
+            for row in self.policies.of_assignment(self._of_assignment(subject, item)):
+                found += runs_of(life, row, item.id)
+        return found
 
-    def restart(self, case: Case, clock: Clock, at: datetime) -> None:
-        """The start became known better, before anything fired. A stopped clock stays stopped."""
-        zone = self.directory.zone(None, case.province)
-        clock.zone, clock.started_at = zone.key, at
-        clock.due_at = self.calendar.due_at(self._within(at), self.policies.policy(clock.code).working_days, zone)
-        if clock.state == "running":
-            self._set_next(clock, self.policies.policy(clock.code))
-        case.is_changed = True
+    def _subject(self, life: Life) -> Subject | None:
+        report = life.report
+        if report is None:
+            return None
+        zone, _ = self.place(None, report.province)
+        return Subject(
+            report.reported_at.astimezone(zone).date(),
+            report.source,
+            report.service,
+            life.class_,
+            report.channel,
+            report.category,
+            life.is_oversight,
+        )
 
-    def _within(self, at: datetime) -> datetime:
-        """A start before the calendar begins is long overdue whichever day it was."""
-        first = datetime(self.calendar.first_year + 1, 1, 2, tzinfo=at.tzinfo)
-        return max(at, first)
+    @staticmethod
+    def _of_assignment(subject: Subject, item: Assignment) -> Subject:
+        return Subject(
+            subject.received_on,
+            subject.source,
+            subject.service,
+            subject.class_,
+            subject.channel,
+            subject.category,
+            item.is_oversight,
+            item.unit,
+        )
 
-    def _set_next(self, clock: Clock, policy: Policy) -> bool:
-        """False where every level has fired."""
-        zone = ZoneInfo(clock.zone)
-        fired = {firing.level for firing in clock.fired}
-        coming = [
-            (self.calendar.shift(clock.due_at, level.after_working_days, zone), level.level)
-            for level in policy.levels
-            if level.level not in fired
-        ]
-        clock.next_at, clock.next_level = min(coming) if coming else (None, None)
-        return bool(coming)
+    def place(self, desk: str | None, province: str | None, copies: Sequence[str] = ()) -> tuple[ZoneInfo, Calendar]:
+        """Zone and calendar of a desk, else of a province as the report names it. `copies`: an office is in its Kanwil's zone."""
+        key = (desk, province, tuple(copies))
+        found = self._places.get(key)
+        if found is None:
+            known = self.directory.province(province)
+            place = self.calendar.of_place(known.code if known else None, desk)
+            if len(self._places) > 10_000:  # provinces are free text
+                self._places.clear()
+            found = self._places[key] = (self.directory.zone(desk, province, copies), place)
+        return found
 
-    def stop(self, case: Case, clock: Clock, at: datetime, now: datetime) -> None:
-        """Stop a clock from `at`. Levels that fired although they lie after `at` are taken back."""
-        if clock.stopped_at is not None and clock.stopped_at <= at:
+    def due(self, run: Run, place: tuple[ZoneInfo, Calendar], after: int = 0) -> datetime | None:
+        """The instant so many units past the deadline; None where a pause that is open keeps it from coming."""
+        zone, calendar = place
+        start = max(run.started_at, self._first)  # a start before the calendar begins is long overdue whichever day it was
+        return periods.due_at(calendar, run.row.amount + run.extra + after, run.row.unit, start, zone, run.pauses)
+
+    def _place_of(self, life: Life, subject: str) -> tuple[ZoneInfo, Calendar]:
+        province = life.report.province if life.report else None
+        if subject == CASE:
+            return self.place(None, province)
+        item = next(item for key, item in life.assignments.items() if str(key) == subject)
+        return self.place(item.desk, province, item.part.copies)
+
+    def _reply_until(self, life: Life, answered_at: datetime) -> datetime:
+        subject = self._subject(life)
+        assert subject is not None
+        row = next(row for row in self.policies.of_case(subject) if "answered" in row.starts)
+        due = self.due(Run(CASE, row, 1, answered_at), self._place_of(life, CASE))
+        assert due is not None
+        return due
+
+    def _extend_until(self, life: Life) -> datetime | None:
+        open_runs = [run for run in self.runs(life) if run.row.extension and run.stopped_at is None]
+        dues = [self.due(run, self._place_of(life, run.subject)) for run in open_runs]
+        return min((due for due in dues if due is not None), default=None)
+
+    # --- what changes
+
+    def time(self, case: Case, now: datetime, why: str, absences: Absences) -> None:
+        """Work every clock of the case out anew. `why` is said where a deadline moved that had been told before."""
+        known = {clock.key: clock for clock in case.clocks}
+        runs = {(run.subject, run.row.code, run.episode): run for run in self.runs(case.life)}
+        gone = {key: clock for key, clock in known.items() if key not in runs and clock.stopped_at != clock.started_at}
+        for key, clock in gone.items():
+            # Of another class, or of a fact that proved wrong: it never ran.
+            clock.state, clock.stopped_at, clock.next_level, clock.next_at = "stopped", clock.started_at, None, None
+            self._rescind(case, clock, None, now, "this clock does not apply to the case", absences)
+            self._rename(case, clock, runs, now, why, absences)
+            del known[key]
+        for key, run in runs.items():
+            self._time(case, run, known.get(key), now, why, absences)
+        case.timed_by = max(case.timed_by, self.version)
+
+    def _time(self, case: Case, run: Run, clock: Clock | None, now: datetime, why: str, absences: Absences) -> None:
+        place = self._place_of(case.life, run.subject)
+        due = self.due(run, place)
+        is_waiting = due is None or run.is_paused
+        if due is None:  # shown as if the reporter answered now; nothing fires by it
+            due = self.due(Run(run.subject, run.row, run.episode, run.started_at, extra=run.extra), place)
+            assert due is not None
+        is_provisional = run.row.unit == "wd" and periods.is_provisional(place[1], max(run.started_at, self._first), due)
+        if clock is None:
+            occurrence = 1 + max(
+                (item.occurrence for item in case.clocks if (item.subject, item.code) == (run.subject, run.row.code)), default=0
+            )
+            clock = Clock(run.subject, run.row.code, run.episode, occurrence, place[0].key, run.started_at, due)
+            case.clocks.append(clock)
+        elif due != clock.due_at and run.stopped_at is None and not is_waiting:
+            say_of_clock(case, clock, "deadline_changed", now, _told(run.row), absences, previous_due_at=clock.due_at, due_at=due, why=why)
+            case.note(now, f"deadline of {clock.code} changed: {why}", "notifier", "retimed", code=clock.code, due_at=due.isoformat())
+        if is_waiting and clock.state != "paused" and run.stopped_at is None:
+            due = max(due, clock.due_at)
+        clock.zone, clock.started_at, clock.due_at, clock.is_provisional = place[0].key, run.started_at, due, is_provisional
+        clock.stopped_at = run.stopped_at
+        if run.stopped_at is not None:
+            clock.state, clock.next_level, clock.next_at = "stopped", None, None
+            self._rescind(case, clock, run, now, f"what stops this clock counts from {_written(run.stopped_at)}", absences)
             return
-        clock.state, clock.stopped_at, clock.next_level, clock.next_at = "stopped", at, None, None
-        case.is_changed = True
-        for firing in clock.fired:
-            if firing.instant >= at and not firing.is_rescinded:
-                firing.is_rescinded = True
-                why = f"what stops this clock counts from {_written(at)}"
-                levels = self.policies.policy(clock.code).levels
-                level = next((item for item in levels if item.level == firing.level), levels[-1])
-                self._say(case, clock, "rescinded", firing, level.to, now, why=why)
-                case.note(now, f"rescinded: {level.kind} {clock.code}", "notifier")
+        self._rescind(case, clock, run, now, why, absences)
+        self._aim(case, clock, run, place)
 
-    def fire(self, case: Case, until: datetime, now: datetime) -> list[tuple[FollowUpKind, float]]:
-        """Fire the case's due levels in the order of their instants; returns kind and lateness in seconds of each."""
-        fired: list[tuple[FollowUpKind, float]] = []
+    def _aim(self, case: Case, clock: Clock, run: Run, place: tuple[ZoneInfo, Calendar]) -> None:
+        """Which level is next, and when. A merged case keeps its clocks and stays silent, a paused one too."""
+        fired = {firing.level for firing in clock.fired if not firing.is_rescinded}
+        level = next((item for item in _levels(run.row) if item[0] not in fired), None)
+        clock.next_level, clock.next_at = None, None
+        if run.is_paused:
+            clock.state = "paused"
+            return
+        clock.state = "expired" if level is None else "running"
+        if any(firing.is_rescinded and firing.occurrence == clock.occurrence for firing in clock.fired):
+            # What was taken back fires once more, under a name of its own.
+            clock.occurrence = 1 + max(item.occurrence for item in case.clocks if (item.subject, item.code) == (clock.subject, clock.code))
+        if level is not None and case.life.merged_into is None:
+            clock.next_level, clock.next_at = level[0], self.due(run, place, level[1])
+
+    def _rescind(self, case: Case, clock: Clock, run: Run | None, now: datetime, why: str, absences: Absences) -> None:
+        """Take back what fired and should not have: past the clock's stop, or before the instant that is now the level's."""
+        place = self._place_of(case.life, clock.subject) if run is not None else None
+        levels = dict(_levels(run.row)) if run is not None else {}
+        for firing in clock.fired:
+            if firing.is_rescinded:
+                continue
+            if run is None or place is None:
+                is_wrong = True
+            elif firing.level not in levels:
+                continue
+            else:
+                instant = self.due(run, place, levels[firing.level])
+                is_past_stop = run.stopped_at is not None and (instant is None or instant >= run.stopped_at)
+                is_early = run.stopped_at is None and (instant is None or instant > firing.at)
+                is_wrong = is_past_stop or is_early
+            if is_wrong:
+                firing.is_rescinded = True
+                named = self._row_of(case, clock).levels
+                level = next((item for item in named if item.level == firing.level), None)
+                if level is None:
+                    continue
+                more = {"level": firing.level, "occurrence": firing.occurrence, "why": why}
+                say_of_clock(case, clock, "rescinded", now, level.to, absences, **more)
+                case.note(now, f"rescinded: {level.kind} {clock.code}", "notifier", "rescinded", code=clock.code, level=firing.level)
+
+    def _rename(self, case: Case, gone: Clock, runs: dict[tuple[str, str, int], Run], now: datetime, why: str, absences: Absences) -> None:
+        """Where the clock of one class gave way to that of another, the unit is told the new deadline."""
+        row = self._row_of(case, gone)
+        for run in runs.values():
+            is_new = not any(clock.key == (run.subject, run.row.code, run.episode) for clock in case.clocks)
+            if (
+                row.family is not None
+                and run.row.family == row.family
+                and run.subject == gone.subject
+                and is_new
+                and run.stopped_at is None
+            ):
+                due = self.due(run, self._place_of(case.life, run.subject))
+                if due is not None:
+                    new = Clock(run.subject, run.row.code, run.episode, 1, gone.zone, run.started_at, due)
+                    say_of_clock(case, new, "deadline_changed", now, _told(run.row), absences, previous_due_at=gone.due_at, why=why)
+                    case.note(now, f"deadline is now {new.code}'s: {why}", "notifier", "retimed", code=new.code, due_at=due.isoformat())
+
+    def _row_of(self, case: Case, clock: Clock) -> Policy:
+        """The row a clock runs by; of one that applies no longer, the first of its code."""
+        subject = self._subject(case.life)
+        assert subject is not None
+        item = case.assignment(clock.subject)
+        rows = self.policies.of_case(subject) if item is None else self.policies.of_assignment(self._of_assignment(subject, item))
+        found = next((row for row in rows if row.code == clock.code), None)
+        return found or next((row for row in self.policies.clocks if row.code == clock.code), _UNKNOWN)
+
+    # --- what fires
+
+    def fire(self, case: Case, until: datetime, now: datetime, absences: Absences) -> tuple[list[Fired], Ending | None]:
+        """Fire the case's due levels in the order of their instants, up to an expiry that ends the case, which is returned.
+
+        Reminders of a clock that are due together are said once, by the latest; nothing else is left out.
+        """
+        fired: list[Fired] = []
         while True:
             due = [
                 (clock.next_at, clock.code, clock.subject, clock)
@@ -87,95 +243,70 @@ class Clockwork:
                 if clock.next_at is not None and clock.next_at <= until
             ]
             if not due:
-                return fired
+                return fired, None
             instant, *_, clock = min(due, key=lambda item: item[:3])
-            policy = self.policies.policy(clock.code)
-            level = next((item for item in policy.levels if item.level == clock.next_level), None)
-            if level is None:  # the policy lost this level since: go on with those it has
-                clock.state = "running" if self._set_next(clock, policy) else "expired"
-                case.is_changed = True
-                continue
-            firing = Firing(level.level, instant)
-            late = max(0.0, (now - firing.instant).total_seconds())
-            clock.fired.append(firing)
-            if not self._set_next(clock, policy):
+            row = self._row_of(case, clock)
+            number = clock.next_level
+            assert number is not None
+            clock.fired.append(Firing(number, clock.occurrence, instant, now))
+            case.is_changed = True
+            run = next((run for run in self.runs_of_clock(case, clock) if run.episode == clock.episode), None)
+            level = row.level(number)
+            if run is not None:
+                self._aim(case, clock, run, self._place_of(case.life, clock.subject))
+            else:
+                clock.next_level = clock.next_at = None
+            if number == 0 and row.at_expiry != "none":
                 clock.state = "expired"
-            self._say(case, clock, level.kind, firing, level.to, now, late_by_seconds=late)
-            case.note(now, f"{level.kind} {clock.code}", "notifier")
+                return fired, (clock, row.at_expiry, instant)
+            if level is None or (
+                level.kind == "reminder" and clock.next_at is not None and clock.next_at <= until and (clock.next_level or 0) < 0
+            ):
+                continue  # the policy lost this level since, or a later reminder says the same
+            late = max(0.0, (now - instant).total_seconds())
+            say_of_clock(case, clock, level.kind, now, level.to, absences, level=number, late_by_seconds=late)
+            case.note(
+                now,
+                f"{level.kind} {clock.code}",
+                "notifier",
+                "fired",
+                code=clock.code,
+                level=number,
+                subject=clock.subject,
+                due_at=clock.due_at.isoformat(),
+            )
             fired.append((level.kind, late))
 
-    def _say(
-        self,
-        case: Case,
-        clock: Clock,
-        kind: FollowUpKind,
-        firing: Firing,
-        to: tuple[str, ...],
-        now: datetime,
-        *,
-        why: str | None = None,
-        late_by_seconds: float | None = None,
-    ) -> None:
-        assignment = case.assignment(UUID(clock.subject)) if clock.subject != CASE else None
-        follow_up(
-            case,
-            kind,
-            now,
-            assignment=assignment,
-            to=to,
-            code=clock.code,
-            level=firing.level,
-            occurrence=clock.occurrence,
-            due_at=clock.due_at,
-            why=why,
-            late_by_seconds=late_by_seconds,
-        )
+    def runs_of_clock(self, case: Case, clock: Clock) -> list[Run]:
+        item = case.assignment(clock.subject)
+        return runs_of(case.life, self._row_of(case, clock), item.id if item is not None else None)
 
 
-def follow_up(
-    case: Case,
-    kind: FollowUpKind,
-    now: datetime,
-    *,
-    assignment: Assignment | None,
-    to: tuple[str, ...],
-    code: str | None = None,
-    level: int | None = None,
-    occurrence: int | None = None,
-    due_at: datetime | None = None,
-    why: str | None = None,
-    late_by_seconds: float | None = None,
-) -> None:
-    """Say something to those concerned. `unit` in `to` is the assignment's; of an oversight matter only the inspectorate hears."""
-    is_oversight = case.is_oversight or (assignment is not None and assignment.is_oversight)
-    named = tuple(dict.fromkeys((assignment.unit if assignment else "triage") if who == "unit" else who for who in to))
-    case.follow_ups.append(
-        FollowUp(
-            complaint_id=case.id,
-            source=case.source,
-            source_ref=case.source_ref,
-            assignment_id=assignment.id if assignment else None,
-            unit=assignment.unit if assignment else None,
-            desk=assignment.desk if assignment else None,
-            code=code,
-            kind=kind,
-            level=level,
-            occurrence=occurrence,
-            due_at=due_at,
-            why=why,
-            emitted_at=now,
-            late_by_seconds=late_by_seconds,
-            to=("itjen",) if is_oversight else named,
-            sequence=case.next_sequence(),
-        )
-    )
-    case.is_changed = True
+def _levels(row: Policy) -> list[tuple[int, int]]:
+    """(number, units past the deadline) in their order; an act at the expiry is a level of its own."""
+    found = [(item.level, item.after) for item in row.levels]
+    if row.at_expiry != "none" and not any(number == 0 for number, _ in found):
+        found.append((0, 0))
+    return sorted(found)
 
 
-def addressed_topics(to: tuple[str, ...]) -> tuple[str, ...]:
-    """Whose follow-up topics an addressee list means: admin instansi is the secretariat general's, nobody is triage's."""
-    return tuple(dict.fromkeys("setjen" if who == "admin_instansi" else who for who in to)) or ("triage",)
+def _told(row: Policy) -> Sequence[str]:
+    """Who is told of a new deadline: whoever would hear of the old one when it was due."""
+    levels: tuple[Level, ...] = row.levels
+    return next((item.to for item in levels if item.level == 0), levels[0].to if levels else ("unit",))
 
 
 def _written(at: datetime) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+_UNKNOWN = Policy(
+    code="UNKNOWN",
+    basis="a clock whose policy is no longer kept",
+    runs_on="case",
+    amount=1,
+    unit="wd",
+    starts=("received",),
+    stops=("ended",),
+    levels=(Level(level=0, kind="due", to=("triage",)),),
+)

@@ -1,238 +1,167 @@
-"""What happens to a case: opened, decided, changed, updated, fired. Pure: facts and time in, the case changed, nothing sent.
+"""What becomes known of a case, and what time does to it. Pure: facts and time in, the case changed, nothing sent.
 
-In whatever order the facts arrive, the case ends the same: its state is derived from what is known, and everything counts from
-its own instant, not from when it was read.
+In whatever order the facts arrive, the case ends the same: its life is made from all of them, in the order of their own instants.
 """
 
-import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from uuid import UUID, uuid5
 
-from services.notifier.case import CASE, Assignment, Case, Parked, Part
-from services.notifier.clocks import Clockwork, follow_up
-from services.notifier.policy import FIRST_FOLLOW_UP, VERIFICATION
-from shared.events import (
-    AnswerStatus,
-    AssignmentState,
-    CaseState,
-    CaseUpdate,
-    ComplaintChanged,
-    ComplaintHeld,
-    ComplaintReceived,
-    ComplaintRouted,
-    ComplaintTransferred,
-)
+from services.notifier.case import Case, Parked
+from services.notifier.clocks import Clockwork, Fired
+from services.notifier.facts import Changed, Decided, Expired, Fact, Ordered, Reported, Requested, Said, Unmerged, identity
+from services.notifier.ladder import Absences, addressees, say
+from services.notifier.life import Ask, Life
+from services.notifier.living import live
+from services.notifier.wording import moved_by, words
 
-Outcome = Literal["applied", "parked"]
-Decided = ComplaintRouted | ComplaintHeld | ComplaintTransferred
-_CODE = re.compile(r"[a-z][a-z_]{0,39}")
-_ENDS: dict[str, CaseState] = {"withdrawn": "withdrawn", "closed": "closed", "archived": "closed"}
+_NONE_AWAY: Absences = {}
 
 
-def open_case(case: Case, report: ComplaintReceived | Decided, clockwork: Clockwork, now: datetime) -> None:
-    """Take over the report's facts where they are not known yet, and start the clock that runs from receipt."""
-    is_complete = report.title is not None or report.source is not None
-    if case.is_complete or (case.is_opened and not is_complete):
-        case.is_asked_again = True
-        return
-    was_opened = case.is_opened
-    case.is_opened, case.is_complete = True, is_complete
-    case.source, case.source_ref, case.service = report.source, report.source_ref, report.service
-    case.class_ = report.class_ or case.class_
-    case.province = report.location.province
-    case.reported_at, case.accepted_at = report.reported_at, report.accepted_at
-    case.is_final = report.is_final
-    if report.is_final:
-        case.first_outcome = "history"
-    for clock in case.clocks:
-        if clock.subject == CASE and not clock.fired:
-            clockwork.restart(case, clock, report.reported_at)
-    if report.is_final:
-        _stop_all(case, report.reported_at, now, clockwork)
-    elif not was_opened:
-        clockwork.start(case, VERIFICATION, report.reported_at)
-    by = f"source:{report.source}" if report.source is not None else None
-    case.note(report.accepted_at, "received" if not report.is_final else "received as history", by)
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What surrounds the moves of one transaction: the clocks, Jalur's now, who is away."""
+
+    clockwork: Clockwork
+    now: datetime
+    absences: Absences = field(default_factory=lambda: _NONE_AWAY)
 
 
-def apply_decided(case: Case, part: Decided, clockwork: Clockwork, now: datetime) -> None:
-    """One part of a decision; a part that is known already is a repeat."""
-    open_case(case, part, clockwork, now)
-    if any((known.decision, known.part) == (part.decision, part.part) for known in case.parts):
-        return
-    case.class_ = part.class_ or case.class_
-    outcome = _outcome(part)
-    case.parts.append(Part(part.decision, part.part, outcome, part.decided_at, tuple(item.destination for item in part.parts)))
-    if (part.decision, part.part) == (0, 0) and not case.is_final:
-        case.first_outcome = "transferred" if outcome == "proposed" else outcome
-    case.is_oversight = case.is_oversight or part.is_oversight
-    if isinstance(part, ComplaintRouted):
-        _assign(case, part, clockwork, now)
-    elif isinstance(part, ComplaintHeld):
-        case.note(part.decided_at, f"held for triage: {part.why}", part.decided_by)
-    else:
-        proposed = " (proposed)" if outcome == "proposed" else ""
-        case.note(part.decided_at, f"transferred to {part.agency}{proposed}", part.decided_by)
-    if outcome in ("routed", "transferred") and not _is_proposal_among(part):
-        for clock in case.clocks:
-            if clock.code == VERIFICATION:
-                clockwork.stop(case, clock, part.decided_at, now)
+def revive(case: Case, setting: Setting) -> None:
+    """Make the life of a case that was just loaded."""
+    case.life = live(case.facts, setting.clockwork.limits, frozenset(case.refused))
 
 
-def _is_proposal_among(part: Decided) -> bool:
-    """Whether a sibling, which may arrive later, waits for LAPOR! to say yes: until then nobody else watches it."""
-    return part.source == "lapor" and part.decided_by == "router" and any(sibling.destination == "other_agency" for sibling in part.parts)
+def learn(case: Case, new: Iterable[Fact], setting: Setting, targets: Mapping[UUID, str] | None = None) -> list[Ask]:
+    """Take over facts; returns for which of them the router is to be asked, each once. What is known already changes nothing.
+
+    `targets` are complaints that cannot be merged into, and why. What the case cannot take yet is parked, and tried again here.
+    """
+    fresh, waiting = _unknown(case, new), list(case.parked)
+    if not fresh:
+        return []
+    tried = [*(item.fact for item in waiting), *fresh]
+    before = case.life
+    life = live([*case.facts, *tried], setting.clockwork.limits, frozenset(case.refused), targets)
+    taken: list[Fact] = []
+    for fact in tried:
+        known_by, why = identity(fact), life.not_taken.get(identity(fact))
+        if why is not None and (
+            isinstance(fact, Said | Ordered) or not life.report or (isinstance(fact, Changed) and why == "not decided yet")
+        ):
+            if fact in fresh and not (isinstance(fact, Said) and fact.lead is not None):
+                case.parked.append(Parked(fact.id, fact.fact, fact.at, fact))  # type: ignore[union-attr]
+            continue
+        for item in [item for item in waiting if identity(item.fact) == known_by]:
+            case.parked.remove(item)
+            case.unparked.append(item.id)
+        taken.append(fact)
+        what, by = words(fact)
+        case.note(fact.at, what if why is None else f"{what}: noted only, {why}", by, fact.fact, fact)
+    if not taken:
+        return []
+    case.facts += taken
+    case.life = life
+    asked = _ask(case, setting)
+    if _timing(life) != _timing(before):
+        setting.clockwork.time(case, setting.now, moved_by(taken), setting.absences)
+    _tell(case, setting)
+    return asked
 
 
-def _outcome(part: Decided) -> str:
-    if isinstance(part, ComplaintRouted):
-        return "routed"
-    if isinstance(part, ComplaintHeld):
-        return "held"
-    # LAPOR! itself must say yes to a transfer; a person or the source that decided it has.
-    return "proposed" if part.source == "lapor" and part.decided_by == "router" else "transferred"
+def _timing(life: Life) -> tuple[object, ...]:
+    """All of a life that its clocks follow from."""
+    return (life.report, life.class_, life.is_oversight, life.events, life.pauses, life.extended_at, life.merged_into)
 
 
-def _assign(case: Case, part: ComplaintRouted, clockwork: Clockwork, now: datetime) -> None:
-    assignment = Assignment(
-        part.assignment_id, part.decision, part.part, part.unit, part.desk, part.is_oversight, part.decided_at, "assigned", part.decided_at
-    )
-    case.assignments.append(assignment)
-    case.note(part.decided_at, f"assigned to {part.desk or part.unit}", part.decided_by)
-    if case.ended_at is None:
-        clockwork.start(case, FIRST_FOLLOW_UP, part.decided_at, assignment, part.copies)
-    else:
-        _close(case, assignment, case.ended_at, now)
+def _unknown(case: Case, new: Iterable[Fact]) -> list[Fact]:
+    """Facts not seen before, each once; a report of which all is known is a repeat, and so is one that knows less."""
+    known = {identity(fact) for fact in case.facts} | {identity(item.fact) for item in case.parked} | case.refused
+    reports = [fact for fact in case.facts if isinstance(fact, Reported)]
+    found: list[Fact] = []
+    for fact in new:
+        if isinstance(fact, Reported):
+            if any(item.is_complete or not fact.is_complete for item in reports):
+                case.is_asked_again = True
+                continue
+            reports.append(fact)
+        elif identity(fact) in known:
+            case.is_asked_again = case.is_asked_again or isinstance(fact, Decided)
+            continue
+        known.add(identity(fact))
+        found.append(fact)
+    return found
 
 
-def apply_change(case: Case, change: ComplaintChanged, clockwork: Clockwork, now: datetime) -> Outcome:
-    """What the source said later. Some kinds end the case; the others are recorded in its timeline. Never refused."""
-    if not case.is_opened:
-        return "parked"
-    what = f"{change.kind} by source" if change.kind != "joined" else f"reported again by {change.fields.get('source')}"
-    if change.source_status:
-        what += f" (status: {change.source_status})"
-    case.note(change.accepted_at, what, change.by)
-    ends = _ENDS.get(change.kind) or ("closed" if change.is_final else None)
-    if ends is not None:
-        _end(case, ends, change.accepted_at, change.by, clockwork, now)
-    return "applied"
+def _ask(case: Case, setting: Setting) -> list[Ask]:
+    """Number the decisions that are to be asked for; a fact asks once, whatever becomes known later."""
+    requests = [fact for fact in case.facts if isinstance(fact, Requested)]
+    known = {fact.cause_id for fact in requests}
+    number = max([0, *(fact.decision for fact in requests), *(fact.decision for fact in case.facts if isinstance(fact, Decided))])
+    asked = [ask for ask in case.life.asks if ask.cause_id not in known]
+    for ask in asked:
+        number += 1
+        request = Requested(ask.at, number, ask.cause, ask.cause_id, ask.by, ask.replaces)
+        case.facts.append(request)
+        case.note(setting.now, *words(request), request.fact, request)
+    return asked
 
 
-def _end(case: Case, state: CaseState, at: datetime, by: str, clockwork: Clockwork, now: datetime) -> None:
-    """The earliest ending counts, whichever is read first; what a unit said after it was said too late."""
-    if case.ended_at is not None and (case.ended_at, case.ended_state or "", case.ended_by or "") <= (at, state, by):
-        return
-    case.ended_at, case.ended_state, case.ended_by = at, state, by
-    case.answers = [answer for answer in case.answers if _answered_at(answer) <= at]
-    _stop_all(case, at, now, clockwork)
-    for assignment in case.assignments:
-        _close(case, assignment, at, now)
+def number_of(case: Case, ask: Ask) -> int:
+    """The number of the decision that a fact asked for."""
+    return next(fact.decision for fact in case.facts if isinstance(fact, Requested) and fact.cause_id == ask.cause_id)
 
 
-def _stop_all(case: Case, at: datetime, now: datetime, clockwork: Clockwork) -> None:
-    for clock in case.clocks:
-        clockwork.stop(case, clock, at, now)
+def _tell(case: Case, setting: Setting) -> None:
+    """What units must know of their own cases, each thing once."""
+    for notice in case.life.notices:
+        if notice.key in case.told:
+            continue
+        case.told.add(notice.key)
+        assignment = case.life.assignments.get(notice.assignment) if notice.assignment is not None else None
+        say(case, notice.kind, setting.now, addressees(("unit",), case, assignment, setting.absences), assignment, why=notice.why)
 
 
-def _close(case: Case, assignment: Assignment, at: datetime, now: datetime) -> None:
-    """The unit did not end it itself, so it is told, once."""
-    was_closed = assignment.state == "closed"
-    assignment.state, assignment.since = "closed", max(at, assignment.assigned_at)
-    if not was_closed:
-        follow_up(case, "closed", now, assignment=assignment, to=("unit",), why=f"the case ended: {case.ended_state}")
+def retime(case: Case, setting: Setting) -> None:
+    """Newer policies or another calendar: every open deadline is worked out anew."""
+    if case.timed_by < setting.clockwork.version and case.is_opened:
+        setting.clockwork.time(case, setting.now, f"policies and calendar {setting.clockwork.version}", setting.absences)
+        case.is_changed = True
 
 
-def apply_update(case: Case, update: CaseUpdate, counts_at: datetime, clockwork: Clockwork, now: datetime) -> Outcome:
-    """What a unit said of its assignment, counted from the broker's append time. Of two that say the same the earlier counts."""
-    assignment = owned_assignment(case, update)
-    if assignment is None or refusal_of(case, update, counts_at) is not None:
-        return "parked"
-    by = f"unit:{update.unit}"
-    case.note(counts_at, f"{update.status.replace('_', ' ')} by {update.unit}", by)
-    if update.status == "accepted":
-        _move(assignment, "accepted", counts_at, before=("assigned",))
-    if update.status == "answered":
-        _move(assignment, "answered", counts_at, before=("assigned", "accepted"))
-        # An outcome is a code. Anything else is free text that nobody masked, and it stays in the unit's own topic.
-        outcome = update.outcome if update.outcome and _CODE.fullmatch(update.outcome) else None
-        answer = AnswerStatus(unit=update.unit, at=counts_at, outcome=outcome)
-        case.answers.append(answer.model_dump(mode="json"))
-        case.answers.sort(key=lambda item: (_answered_at(item), item["unit"], item["outcome"] or ""))
-    if update.status in ("answered", "followed_up"):
-        for clock in case.clocks:
-            if clock.subject == str(assignment.id) and clock.code == FIRST_FOLLOW_UP:
-                clockwork.stop(case, clock, counts_at, now)
-    return "applied"
+def fire(case: Case, until: datetime, setting: Setting) -> list[Fired]:
+    """Fire what is due up to `until`, in the order of the instants; an expiry may end the case and with it its clocks."""
+    fired: list[Fired] = []
+    while True:
+        more, ending = setting.clockwork.fire(case, until, setting.now, setting.absences)
+        fired += more
+        if ending is None:
+            return fired
+        clock, ends, instant = ending
+        learn(case, [Expired(instant, clock.code, clock.episode, ends)], setting)
 
 
-def _move(assignment: Assignment, state: AssignmentState, at: datetime, *, before: tuple[AssignmentState, ...]) -> None:
-    if assignment.state in before or (assignment.state == state and at < assignment.since):
-        assignment.state, assignment.since = state, at
-
-
-def _answered_at(answer: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(answer["at"])
-
-
-def owned_assignment(case: Case, update: CaseUpdate) -> Assignment | None:
-    """The assignment an update speaks of, if it is the unit's; a unit with a single one need not name it."""
-    own = [item for item in case.assignments if item.unit == update.unit]
-    if update.assignment_id is None:
-        return own[0] if len(own) == 1 and not _has_several(case, update.unit) else None
-    return next((item for item in own if item.id == update.assignment_id), None)
-
-
-def _has_several(case: Case, unit: str) -> bool:
-    """Also where only one of a decision's parts has been read yet: each says where the others go."""
-    given = {part.decision: part.destinations.count(unit) for part in case.parts}
-    return sum(given.values()) > 1 or sum(item.unit == unit for item in case.assignments) > 1
-
-
-def refusal_of(case: Case, update: CaseUpdate, counts_at: datetime) -> str | None:
-    """Why the case cannot take an update now, in words for the unit; None where it can."""
-    if not case.is_opened:
-        return "no complaint of this id is known"
-    if owned_assignment(case, update) is None:
-        if update.assignment_id is None and _has_several(case, update.unit):
-            return f"{update.unit} has several assignments of this complaint; name one in assignment_id"
-        return f"{update.unit} has no such assignment of this complaint"
-    if update.status not in ("accepted", "followed_up", "answered"):
-        return f"status {update.status} is not taken; accepted, followed_up and answered are"
-    if case.ended_at is not None and counts_at > case.ended_at:
-        return f"the case had ended: {case.ended_state}"
-    return None
-
-
-def retry_parked(case: Case, clockwork: Clockwork, now: datetime) -> None:
-    """Try everything parked again, oldest first, until nothing more can be taken."""
-    progress = True
-    while progress and case.parked:
-        progress = False
-        for item in sorted(case.parked, key=lambda parked: (parked.counts_at, parked.id)):
-            if apply_parked(case, item, clockwork, now) == "applied":
-                case.parked.remove(item)
-                case.unparked.append(item.id)
-                progress = True
-
-
-def apply_parked(case: Case, item: Parked, clockwork: Clockwork, now: datetime) -> Outcome:
-    if item.kind == "change":
-        return apply_change(case, ComplaintChanged.model_validate_json(item.value), clockwork, now)
-    return apply_update(case, CaseUpdate.model_validate_json(item.value), item.counts_at, clockwork, now)
-
-
-def refuse_parked(case: Case, item: Parked, now: datetime) -> tuple[CaseUpdate, str]:
-    """An update whose hour is over; returns it and why. What a source said is never refused."""
-    update = CaseUpdate.model_validate_json(item.value)
-    why = refusal_of(case, update, item.counts_at) or "its case could not take it in time"
+def refuse(case: Case, item: Parked, setting: Setting) -> str:
+    """An update or order whose hour is over; returns why. What a source said is never refused."""
+    assert isinstance(item.fact, Said | Ordered)
+    targets = {item.fact.into: "no such complaint is open"} if isinstance(item.fact, Said) and item.fact.into is not None else {}
+    life = live([*case.facts, item.fact], setting.clockwork.limits, frozenset(case.refused), targets)
+    why = life.not_taken.get(identity(item.fact)) or "its case could not take it in time"
     case.parked.remove(item)
     case.unparked.append(item.id)
+    case.refused.add(identity(item.fact))
     if case.is_opened:
-        case.note(now, f"update {update.status} by {update.unit} refused: {why}", "notifier")
-    return update, why
+        case.note(setting.now, f"{words(item.fact)[0]}: refused, {why}", item.fact.by, "refused", refused=str(item.id))
+    return why
 
 
-def settle(case: Case) -> None:
-    """After all moves: the state that follows from what is known."""
-    case.state = case.derived_state()
+def passed_on(before: Life, life: Life, lead: UUID, member: UUID) -> Said | Unmerged | None:
+    """What a case merged into `lead` must be told where that was just answered, or ended without an answer."""
+    if life.answered_at is not None and before.answered_at is None:
+        last = max(life.answers, key=lambda answer: answer.at)
+        known_by = uuid5(member, f"{lead}/{last.at.isoformat()}")
+        return Said(known_by, last.at, f"unit:{last.unit}", last.unit, "answered", outcome=last.outcome, answer_id=last.id, lead=lead)
+    if life.ended_at is not None and before.ended_at is None and not life.answers:
+        return Unmerged(life.ended_at, lead)
+    return None

@@ -1,31 +1,24 @@
 """The notifier's use cases: apply a batch of its inputs, sweep what is due, refuse what waited too long. One transaction each."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from aiokafka import TopicPartition
-from pydantic import ValidationError
 
-from services.notifier import domain, store
-from services.notifier.case import Case, Parked
-from services.notifier.clocks import Clockwork
-from services.notifier.publication import messages_of, refusal_message
+from services.notifier import domain, reading, report_store, store
+from services.notifier.case import Case
+from services.notifier.clocks import Clockwork, Fired
+from services.notifier.domain import Setting
+from services.notifier.facts import Fact, Ordered, Said, identity
+from services.notifier.inputs import Input, Inputs
+from services.notifier.life import Ask, Life
+from services.notifier.publication import messages_of, refusal_message, request_of
 from services.notifier.watermarks import record_positions
 from shared.broker import Subscription
-from shared.envelope import change_event_id, complaint_of, refused_update_id
-from shared.errors import Dead, where
-from shared.events import (
-    TYPE_OF,
-    CaseUpdate,
-    ComplaintChanged,
-    ComplaintHeld,
-    ComplaintReceived,
-    ComplaintRouted,
-    ComplaintTransferred,
-    Payload,
-)
+from shared.envelope import Message
+from shared.events import CaseUpdate, ComplaintChanged, ComplaintReceived
 from shared.logs import get_logger
 from shared.metrics import NotifierMetrics
 from shared.outbox import Relay, add_to_outbox
@@ -34,154 +27,186 @@ from shared.records import Record
 from shared.topics import Topics
 from shared.units import UNIT_SLUGS
 
-Input = ComplaintReceived | ComplaintChanged | ComplaintRouted | ComplaintHeld | ComplaintTransferred | CaseUpdate
 _PATIENCE = timedelta(hours=1)
 _log = get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A change or an update of this batch, with the id by which it is known."""
-
-    fact: UUID
-    payload: ComplaintChanged | CaseUpdate
-    counts_at: datetime
-
-
 class Notifier:
     def __init__(self, clockwork: Clockwork, pool: Pool, relay: Relay, topics: Topics, metrics: NotifierMetrics) -> None:
-        self._clockwork = clockwork
+        self.clockwork = clockwork
         self._pool = pool
         self._relay = relay
         self._topics = topics
         self._metrics = metrics
+        self._inputs = Inputs(topics)
         self._passed_over: set[UUID] = set()  # until this process ends: a new release may know better
-        self._models: dict[str, type[Payload]] = {
-            topics.received: ComplaintReceived,
-            topics.changes: ComplaintChanged,
-            topics.triage: ComplaintHeld,
-            topics.transferred: ComplaintTransferred,
-            **{topics.routed(unit): ComplaintRouted for unit in UNIT_SLUGS},
-            **{topics.updates(unit): CaseUpdate for unit in UNIT_SLUGS},
-        }
 
     def subscription(self) -> Subscription[Input]:
         return Subscription(
             purpose="cases",
             topics=self._topics.notifier_inputs(),
-            read=self.read_record,
+            read=self._inputs.read,
             apply=self.apply_batch,
             uncounted_topics=frozenset(self._topics.updates(unit) for unit in UNIT_SLUGS),
         )
 
-    def read_record(self, record: Record) -> Input:
-        """Raises `Dead` for what can never be read, or does not belong to the topic it lies in."""
-        complaint_id = complaint_of(record.key)
-        if complaint_id is None:
-            raise Dead("no_complaint_id", "the key is not 16 bytes")
-        model = self._models[record.topic]
-        given = record.headers.get("ce_type")
-        if given is not None and given != TYPE_OF[model]:
-            raise Dead("wrong_type", f"ce_type is not {TYPE_OF[model]}")
-        try:
-            payload = model.model_validate_json(record.value or b"")
-        except ValidationError as error:
-            raise Dead("not_our_schema", where(error)) from None
-        assert isinstance(payload, Input)
-        if payload.complaint_id != complaint_id:
-            raise Dead("key_differs", "complaint_id is not the key's")
-        if isinstance(payload, CaseUpdate | ComplaintRouted) and payload.unit != self._topics.unit_of(record.topic):
-            raise Dead("wrong_unit", "unit is not the topic's")
-        return payload
-
     async def apply_batch(self, batch: Sequence[tuple[Record, Input]]) -> None:
         """All or nothing; a second delivery finds every part, change and update known and changes nothing."""
+        named = {payload.complaint_id for _, payload in batch}
         async with transaction(self._pool) as connection:
-            cases = await store.lock_cases(connection, (payload.complaint_id for _, payload in batch))
-            now = await read_clock(connection)
-            stamps = [
-                datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) for record, payload in batch if isinstance(payload, CaseUpdate)
-            ]
-            times = iter(await store.read_jalur_times(connection, stamps) if stamps else [])
-            waiting: dict[tuple[UUID, UUID], _Waiting] = {}
-            for _record, payload in batch:
-                case = cases[payload.complaint_id]
-                if isinstance(payload, ComplaintReceived):
-                    domain.open_case(case, payload, self._clockwork, now)
-                elif isinstance(payload, ComplaintRouted | ComplaintHeld | ComplaintTransferred):
-                    domain.apply_decided(case, payload, self._clockwork, now)
-                elif isinstance(payload, CaseUpdate):
-                    fact = refused_update_id(payload.unit, payload.update_id)
-                    waiting.setdefault((fact, case.id), _Waiting(fact, payload, next(times)))
-                else:
-                    fact = change_event_id(payload.complaint_id, payload.by, payload.change_id)
-                    waiting.setdefault((fact, case.id), _Waiting(fact, payload, payload.accepted_at))
-            await self._apply_waiting(connection, cases, list(waiting.values()), now)
-            for case in cases.values():
-                if case.is_changed:
-                    domain.retry_parked(case, self._clockwork, now)
-            await self._save(connection, cases.values(), now)
+            # Whoever merges a case locks the one it goes into as well, so that neither changes under the other.
+            cases = await store.lock_cases(
+                connection, named | {into for _, payload in batch if (into := _merges_into(payload)) is not None}
+            )
+            setting = await self._setting(connection)
+            known, facts = await self._facts_of(connection, batch)
+            await self._refuse_reused(connection, known, setting.now)
+            loaded = _revived(cases.values(), setting)
+            await self._keep_reports(connection, batch, facts)
+            asked: list[tuple[Case, Ask]] = []
+            for complaint_id, told in facts.items():
+                case = cases[complaint_id]
+                asked += [(case, ask) for ask in domain.learn(case, told, setting, _targets(told, case, cases))]
+            await self._save(connection, [cases[item] for item in named], setting, asked, loaded)
             await record_positions(connection, _positions(batch))
         self._relay.wake()
 
-    async def _apply_waiting(self, connection: Connection, cases: dict[UUID, Case], waiting: list[_Waiting], now: datetime) -> None:
-        """After the batch's decisions, so that what needs them finds them; parks what its case cannot take yet."""
-        if not waiting:
-            return
-        new = await store.add_facts(connection, [(item.fact, item.payload.complaint_id) for item in waiting])
-        await self._refuse_reused(connection, [item for item in waiting if (item.fact, item.payload.complaint_id) not in new], now)
-        for item in waiting:
-            if (item.fact, item.payload.complaint_id) not in new:
-                continue
-            case = cases[item.payload.complaint_id]
-            if isinstance(item.payload, CaseUpdate):
-                outcome = domain.apply_update(case, item.payload, item.counts_at, self._clockwork, now)
-            else:
-                outcome = domain.apply_change(case, item.payload, self._clockwork, now)
-            if outcome == "parked":
-                kind = "update" if isinstance(item.payload, CaseUpdate) else "change"
-                parked = Parked(item.fact, kind, item.counts_at, item.payload.to_json())
-                await store.park(connection, case.id, [parked])
-                case.parked.append(parked)
+    async def _setting(self, connection: Connection) -> Setting:
+        now = await read_clock(connection)
+        return Setting(self.clockwork, now, await store.read_absences(connection, now))
 
-    async def _refuse_reused(self, connection: Connection, known: list[_Waiting], now: datetime) -> None:
+    async def _facts_of(
+        self, connection: Connection, batch: Sequence[tuple[Record, Input]]
+    ) -> tuple[list[tuple[Fact, CaseUpdate]], dict[UUID, list[Fact]]]:
+        """The batch as facts of its cases; and what was seen before under the same id, of what a unit wrote."""
+        stamps = [datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) for record, payload in batch if isinstance(payload, CaseUpdate)]
+        times = iter(await store.read_jalur_times(connection, stamps) if stamps else [])
+        facts: dict[UUID, list[Fact]] = defaultdict(list)
+        said: dict[tuple[UUID, UUID], tuple[Fact, Input]] = {}
+        for _, payload in batch:
+            if isinstance(payload, CaseUpdate):
+                update = reading.said(payload, next(times), {})
+                said.setdefault((update.id, payload.complaint_id), (update, payload))
+            elif isinstance(payload, ComplaintChanged):
+                change = reading.changed(payload)
+                said.setdefault((change.id, payload.complaint_id), (change, payload))  # type: ignore[union-attr]
+            else:
+                facts[payload.complaint_id].append(reading.reported(payload))
+                if not isinstance(payload, ComplaintReceived):
+                    facts[payload.complaint_id].append(reading.decided(payload))
+        new = await store.add_facts(connection, list(said)) if said else set()
+        for (known_by, complaint_id), (fact, _) in said.items():
+            if (known_by, complaint_id) in new:
+                facts[complaint_id].append(fact)
+        repeated = [(fact, payload) for key, (fact, payload) in said.items() if key not in new and isinstance(payload, CaseUpdate)]
+        return repeated, facts
+
+    async def _refuse_reused(self, connection: Connection, known: list[tuple[Fact, CaseUpdate]], now: datetime) -> None:
         """A unit that gives two complaints' updates one id would lose the second without a word; a true repeat needs none.
 
         Said without a number of the case's, which is not touched: a repeat says the very same.
         """
-        updates = [(item.fact, item.payload) for item in known if isinstance(item.payload, CaseUpdate)]
-        if not updates:
+        if not known:
             return
-        first = await store.find_facts(connection, [fact for fact, _ in updates])
+        first = await store.find_facts(connection, [UUID(identity(fact)) for fact, _ in known])
         why = "this update_id was used for another complaint; give each update an id of its own"
-        reused = [update for fact, update in updates if first.get(fact, update.complaint_id) != update.complaint_id]
+        reused = [update for fact, update in known if first.get(UUID(identity(fact)), update.complaint_id) != update.complaint_id]
         await add_to_outbox(connection, [refusal_message(Case(item.complaint_id), item, why, self._topics, now) for item in reused])
         self._metrics.refused.inc(len(reused))
 
-    async def _save(self, connection: Connection, cases: Iterable[Case], now: datetime) -> None:
+    async def _keep_reports(self, connection: Connection, batch: Sequence[tuple[Record, Input]], facts: dict[UUID, list[Fact]]) -> None:
+        reports = {payload.complaint_id: record.value or b"" for record, payload in batch if isinstance(payload, ComplaintReceived)}
+        if reports:
+            await report_store.keep_reports(connection, list(reports.items()))
+        new = {identity(fact) for told in facts.values() for fact in told}
+        edits = {}
+        for _, payload in batch:
+            if isinstance(payload, ComplaintChanged) and (fields := reading.edits_of(payload)):
+                known_by = identity(reading.changed(payload))
+                if known_by in new:
+                    edits[known_by] = (payload.complaint_id, payload.accepted_at, fields)
+        await report_store.keep_edits(connection, list(edits.values()))
+
+    async def _save(
+        self, connection: Connection, cases: Iterable[Case], setting: Setting, asked: Sequence[tuple[Case, Ask]], loaded: dict[UUID, Life]
+    ) -> None:
+        cases = list(cases)
+        await store.park(connection, [(case.id, item) for case in cases for item in case.parked])
         changed = [case for case in cases if case.is_changed or case.unparked or case.is_asked_again]
         if not changed:
             return
-        messages = []
+        await self._request(connection, asked)
+        await self._pass_on(connection, changed, loaded)
+        messages: list[Message] = []
         for case in changed:
-            domain.settle(case)
-            messages += messages_of(case, self._topics, now)
-        await store.save_cases(connection, changed)
+            messages += messages_of(case, self._topics, setting.now)
+        await store.save_cases(connection, changed, setting.now)
         await add_to_outbox(connection, messages)
         self._metrics.rescinded.inc(sum(item.kind == "rescinded" for case in changed for item in case.follow_ups))
 
+    async def _request(self, connection: Connection, asked: Sequence[tuple[Case, Ask]]) -> None:
+        """The router's questions, in the transaction that made them."""
+        if not asked:
+            return
+        reports = await report_store.read_reports(connection, [case.id for case, _ in asked])
+        for case, ask in asked:
+            case.requests.append(request_of(case, ask, domain.number_of(case, ask), reports.get(case.id)))
+
+    async def _pass_on(self, connection: Connection, changed: Sequence[Case], loaded: dict[UUID, Life]) -> None:
+        """What the cases merged into these have to know; each takes it in a transaction of its own."""
+        ended = [case for case in changed if domain.passed_on(loaded[case.id], case.life, case.id, case.id) is not None]
+        if not ended:
+            return
+        members = await store.find_members(connection, [case.id for case in ended])
+        told = [
+            (member, fact)
+            for case in ended
+            for member in members.get(case.id, ())
+            if (fact := domain.passed_on(loaded[case.id], case.life, case.id, member)) is not None
+        ]
+        await store.add_passed_on(connection, told)
+
+    async def take_passed_on(self, limit: int = 200) -> int:
+        """Let merged cases take what happened to the case they were merged into; returns how many."""
+        async with transaction(self._pool) as connection:
+            cases, facts = await store.claim_passed_on(connection, limit)
+            if not cases:
+                return 0
+            setting = await self._setting(connection)
+            loaded = _revived(cases.values(), setting)
+            asked = [(cases[key], ask) for key, told in facts.items() for ask in domain.learn(cases[key], told, setting)]
+            await self._save(connection, cases.values(), setting, asked, loaded)
+        self._relay.wake()
+        return len(cases)
+
+    async def retime(self, limit: int = 200) -> int:
+        """Work out anew what older policies or another calendar timed; returns how many cases."""
+        async with transaction(self._pool) as connection:
+            cases = await store.claim_older_timed(connection, self.clockwork.version, limit)
+            if not cases:
+                return 0
+            setting = await self._setting(connection)
+            loaded = _revived(cases.values(), setting)
+            for case in cases.values():
+                domain.retime(case, setting)
+            await self._save(connection, cases.values(), setting, (), loaded)
+        self._relay.wake()
+        return len(cases)
+
     async def sweep(self, until: datetime, limit: int = 200) -> int:
         """Fire what is due up to the watermark; returns how many cases. Fired means committed."""
-        fired: list[tuple[str, float]] = []
+        fired: list[Fired] = []
         async with transaction(self._pool) as connection:
             cases = await store.claim_due_cases(connection, until, limit, self._passed_over)
             if not cases:
                 return 0
-            now = await read_clock(connection)
+            setting = await self._setting(connection)
+            loaded = _revived(cases.values(), setting)
             swept = []
             for case in cases.values():
                 try:
-                    fired += self._clockwork.fire(case, until, now)
+                    domain.retime(case, setting)
+                    fired += domain.fire(case, until, setting)
                 except Exception as error:  # one case that cannot be fired must not stop the others' clocks
                     self._passed_over.add(case.id)
                     self._metrics.consumer.bugs.inc()
@@ -190,7 +215,7 @@ class Notifier:
                     )
                 else:
                     swept.append(case)
-            await self._save(connection, swept, now)
+            await self._save(connection, swept, setting, (), loaded)
         self._relay.wake()
         for kind, late in fired:
             self._metrics.fired.labels(kind).inc()
@@ -198,22 +223,63 @@ class Notifier:
         return len(cases)
 
     async def refuse_expired(self, until: datetime, limit: int = 200) -> int:
-        """Refuse updates whose instant lies an hour before the watermark and that their case never could take."""
+        """Refuse updates and orders whose instant lies an hour before the watermark and that their case never could take."""
         async with transaction(self._pool) as connection:
             cases = await store.claim_expired_parked(connection, until - _PATIENCE, limit)
             if not cases:
                 return 0
-            now = await read_clock(connection)
+            setting = await self._setting(connection)
+            loaded = _revived(cases.values(), setting)
             refusals = []
             for case in cases.values():
-                for item in [item for item in case.parked if item.kind == "update" and item.counts_at <= until - _PATIENCE]:
-                    update, why = domain.refuse_parked(case, item, now)
-                    refusals.append(refusal_message(case, update, why, self._topics, now))
-            await self._save(connection, cases.values(), now)
+                for item in [item for item in case.parked if store.speaks(item.fact) and item.counts_at <= until - _PATIENCE]:
+                    why = domain.refuse(case, item, setting)
+                    assert isinstance(item.fact, Said | Ordered)
+                    refusals.append(refusal_message(case, item.fact, why, self._topics, setting.now))
+            await self._save(connection, cases.values(), setting, (), loaded)
             await add_to_outbox(connection, refusals)
         self._relay.wake()
         self._metrics.refused.inc(len(refusals))
         return len(cases)
+
+
+def _revived(cases: Iterable[Case], setting: Setting) -> dict[UUID, Life]:
+    """The lives of cases as they were loaded."""
+    found = {}
+    for case in cases:
+        domain.revive(case, setting)
+        found[case.id] = case.life
+    return found
+
+
+def _merges_into(payload: Input) -> UUID | None:
+    if isinstance(payload, CaseUpdate):
+        return payload.into if payload.into != payload.complaint_id else None
+    if isinstance(payload, ComplaintChanged) and payload.kind == "update" and payload.fields.get("into"):
+        fact = reading.changed(payload)
+        return fact.into if isinstance(fact, Said) and fact.into != payload.complaint_id else None
+    return None
+
+
+def _targets(told: Sequence[Fact], case: Case, cases: dict[UUID, Case]) -> dict[UUID, str]:
+    """Cases that cannot be merged into, and why, among those that are named. One that is not locked here is not known well enough."""
+    found: dict[UUID, str] = {}
+    for fact in (*told, *(item.fact for item in case.parked)):
+        if isinstance(fact, Said) and fact.into is not None:
+            why = "a complaint cannot be merged into itself" if fact.into == case.id else _no_lead(cases.get(fact.into))
+            if why is not None:
+                found[fact.into] = why
+    return found
+
+
+def _no_lead(lead: Case | None) -> str | None:
+    if lead is None or not lead.is_opened:
+        return "no such complaint is open"
+    if lead.life.merged_into is not None:
+        return f"{lead.id} was itself merged into {lead.life.merged_into}; name that one"
+    if lead.life.ended_at is not None or lead.life.is_history or lead.life.answered_at is not None:
+        return f"{lead.id} is {lead.life.state}; answer this one by itself"
+    return None
 
 
 def _positions(batch: Sequence[tuple[Record, Input]]) -> dict[TopicPartition, int]:

@@ -1,19 +1,19 @@
 """The notifier's SQL: load and save whole cases in a handful of statements, however many there are. The caller commits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from services.notifier.case import Assignment, Case, Clock, Firing, Parked, Part
+from services.notifier.case import Case, Clock, Firing, Parked
+from services.notifier.facts import ADAPTER, Fact, Ordered, Said
+from services.notifier.timeline import lines_of
 from shared.events import TimelineEntry
 from shared.postgres import Connection
 
-_CASE_COLUMNS = (
-    "id, is_opened, is_complete, source, source_ref, service, class, province, reported_at, accepted_at, is_final, is_oversight, state,"
-    " first_outcome, parts, answers, ended_at, ended_state, ended_by, sequence"
-)
+_SHOWN = 50
 
 
 async def lock_cases(connection: Connection, complaint_ids: Iterable[UUID]) -> dict[UUID, Case]:
@@ -44,10 +44,10 @@ async def claim_due_cases(connection: Connection, until: datetime, limit: int, p
 
 
 async def claim_expired_parked(connection: Connection, until: datetime, limit: int) -> dict[UUID, Case]:
-    """Lock the cases that have an update parked which counts from `until` or before."""
+    """Lock the cases that have an update or an order parked which counts from `until` or before."""
     rows = await connection.fetch(
         """
-        SELECT id FROM cases WHERE id IN (SELECT complaint_id FROM parked WHERE kind = 'update' AND counts_at <= $1)
+        SELECT id FROM cases WHERE id IN (SELECT complaint_id FROM parked WHERE kind IN ('said', 'ordered') AND counts_at <= $1)
         ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         until,
@@ -56,189 +56,170 @@ async def claim_expired_parked(connection: Connection, until: datetime, limit: i
     return await _load(connection, [row["id"] for row in rows]) if rows else {}
 
 
+async def claim_older_timed(connection: Connection, version: str, limit: int) -> dict[UUID, Case]:
+    """Lock open cases whose clocks were worked out by older policies or another calendar."""
+    rows = await connection.fetch(
+        "SELECT id FROM cases WHERE is_open AND timed_by < $1 ORDER BY timed_by, id LIMIT $2 FOR UPDATE SKIP LOCKED", version, limit
+    )
+    return await _load(connection, sorted(row["id"] for row in rows)) if rows else {}
+
+
+async def claim_passed_on(connection: Connection, limit: int) -> tuple[dict[UUID, Case], dict[UUID, list[Fact]]]:
+    """Lock cases for which something lies that happened to the case they were merged into, and take it."""
+    rows = await connection.fetch(
+        "SELECT id FROM cases WHERE id IN (SELECT complaint_id FROM passed_on) ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED", limit
+    )
+    if not rows:
+        return {}, {}
+    ids = [row["id"] for row in rows]
+    cases = await _load(connection, ids)
+    found: dict[UUID, list[Fact]] = {}
+    for row in await connection.fetch(
+        "DELETE FROM passed_on WHERE complaint_id = ANY ($1::uuid[]) RETURNING number, complaint_id, fact", ids
+    ):
+        found.setdefault(row["complaint_id"], []).append(ADAPTER.validate_json(row["fact"]))
+    return cases, found
+
+
+async def add_passed_on(connection: Connection, facts: Sequence[tuple[UUID, Fact]]) -> None:
+    await connection.executemany(
+        "INSERT INTO passed_on (complaint_id, fact) VALUES ($1, $2)",
+        [(complaint_id, ADAPTER.dump_json(fact).decode()) for complaint_id, fact in facts],
+    )
+
+
+async def find_members(connection: Connection, leads: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+    """The cases merged into each of these. Locked leads keep theirs: whoever merges locks the lead too."""
+    found: dict[UUID, list[UUID]] = {}
+    for row in await connection.fetch("SELECT id, merged_into FROM cases WHERE merged_into = ANY ($1::uuid[]) ORDER BY id", leads):
+        found.setdefault(row["merged_into"], []).append(row["id"])
+    return found
+
+
 async def _load(connection: Connection, ids: list[UUID]) -> dict[UUID, Case]:
     cases: dict[UUID, Case] = {}
-    for row in await connection.fetch(f"SELECT {_CASE_COLUMNS} FROM cases WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE", ids):  # noqa: S608
-        fields = dict(row)
-        fields["class_"] = fields.pop("class")
-        fields["parts"] = [
-            Part(item[0], item[1], item[2], datetime.fromisoformat(item[3]), tuple(item[4])) for item in from_json(fields["parts"])
-        ]
-        fields["answers"] = from_json(fields["answers"])
-        cases[row["id"]] = Case(**fields)
-    known = [case.id for case in cases.values() if case.is_opened]
-    if known:
-        await _load_details(connection, cases, known)
+    opened: list[UUID] = []
     for row in await connection.fetch(
-        "SELECT id, complaint_id, kind, counts_at, value FROM parked WHERE complaint_id = ANY ($1::uuid[])", ids
+        "SELECT id, is_opened, sequence, timed_by, clocks, told, entries, head FROM cases"
+        " WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE",
+        ids,
     ):
-        cases[row["complaint_id"]].parked.append(Parked(row["id"], row["kind"], row["counts_at"], row["value"]))
+        case = cases[row["id"]] = Case(row["id"], row["sequence"], row["timed_by"], entries=row["entries"], head=row["head"])
+        if row["is_opened"]:
+            opened.append(case.id)
+            case.clocks = read_clocks(row["clocks"])
+            case.told = set(from_json(row["told"]))
+    if opened:
+        await load_timelines(connection, cases, opened)
+    for row in await connection.fetch(
+        "SELECT id, complaint_id, kind, counts_at, fact FROM parked WHERE complaint_id = ANY ($1::uuid[])", ids
+    ):
+        cases[row["complaint_id"]].parked.append(Parked(row["id"], row["kind"], row["counts_at"], ADAPTER.validate_json(row["fact"])))
     return cases
 
 
-async def _load_details(connection: Connection, cases: dict[UUID, Case], known: list[UUID]) -> None:
+async def load_timelines(connection: Connection, cases: Mapping[UUID, Case], opened: Sequence[UUID]) -> None:
     for row in await connection.fetch(
-        """
-        SELECT complaint_id, id, decision, part, unit, desk, is_oversight, assigned_at, state, since
-        FROM assignments WHERE complaint_id = ANY ($1::uuid[]) ORDER BY decision, part
-        """,
-        known,
+        "SELECT complaint_id, at, kind, what, by, fact, data FROM timeline"
+        " WHERE complaint_id = ANY ($1::uuid[]) ORDER BY complaint_id, number",
+        opened,
     ):
-        fields = dict(row)
-        cases[fields.pop("complaint_id")].assignments.append(Assignment(**fields))
-    for row in await connection.fetch(
-        """
-        SELECT complaint_id, subject, code, zone, started_at, due_at, next_level, next_at, occurrence, state, stopped_at, fired
-        FROM clocks WHERE complaint_id = ANY ($1::uuid[]) ORDER BY started_at, code, subject
-        """,
-        known,
-    ):
-        fields = dict(row)
-        fields["fired"] = [Firing(item[0], datetime.fromisoformat(item[1]), item[2]) for item in from_json(fields["fired"])]
-        cases[fields.pop("complaint_id")].clocks.append(Clock(**fields))
-    for row in await connection.fetch(
-        """
-        SELECT last.complaint_id, last.at, last.what, last.by FROM unnest($1::uuid[]) AS wanted (id)
-        CROSS JOIN LATERAL (
-            SELECT complaint_id, at, what, by, number FROM timeline WHERE complaint_id = wanted.id ORDER BY at DESC, number DESC LIMIT 50
-        ) AS last ORDER BY last.complaint_id, last.at, last.number
-        """,
-        known,
-    ):
-        cases[row["complaint_id"]].timeline.append(TimelineEntry(at=row["at"], what=row["what"], by=row["by"]))
+        case = cases[row["complaint_id"]]
+        case.recent.append(TimelineEntry.model_construct(at=row["at"], what=row["what"], by=row["by"]))
+        if row["fact"] is not None:
+            case.facts.append(ADAPTER.validate_json(row["fact"]))
+        elif row["kind"] == "refused":
+            case.refused.add(from_json(row["data"])["refused"])
+    for complaint_id in opened:
+        case = cases[complaint_id]
+        if len(case.recent) > _SHOWN:
+            case.recent = sorted(case.recent, key=lambda entry: entry.at)[-_SHOWN:]
 
 
-async def save_cases(connection: Connection, cases: Sequence[Case]) -> None:
+def read_clocks(text: str) -> list[Clock]:
+    """A case's clocks as its row has them."""
+    return [_clock(item) for item in from_json(text)]
+
+
+def _clock(item: list[Any]) -> Clock:
+    started_at, due_at, stopped_at, next_at = (datetime.fromisoformat(text) if text else None for text in item[5:9])
+    assert started_at is not None and due_at is not None
+    fired = [Firing(one[0], one[1], datetime.fromisoformat(one[2]), datetime.fromisoformat(one[3]), one[4]) for one in item[12]]
+    subject, code, episode, occurrence, zone = item[:5]
+    return Clock(subject, code, episode, occurrence, zone, started_at, due_at, item[9], stopped_at, item[10], item[11], next_at, fired)
+
+
+def _written(clock: Clock) -> list[Any]:
+    return [
+        clock.subject, clock.code, clock.episode, clock.occurrence, clock.zone, clock.started_at, clock.due_at, clock.stopped_at,
+        clock.next_at,
+        clock.state, clock.is_provisional, clock.next_level,
+        [[one.level, one.occurrence, one.instant, one.at, one.is_rescinded] for one in clock.fired],
+    ]  # fmt: skip
+
+
+async def save_cases(connection: Connection, cases: Sequence[Case], now: datetime) -> None:
     """Write back what the moves changed. Every row of these cases is locked by this transaction."""
+    lines = [line for case in cases for line in lines_of(case, now)]
     await connection.execute(
         """
-        UPDATE cases SET is_opened = new.is_opened, is_complete = new.is_complete, source = new.source, source_ref = new.source_ref,
-            service = new.service, class = new.class, province = new.province, reported_at = new.reported_at,
-            accepted_at = new.accepted_at, is_final = new.is_final, is_oversight = new.is_oversight, state = new.state,
-            first_outcome = new.first_outcome, parts = new.parts, answers = new.answers, ended_at = new.ended_at,
-            ended_state = new.ended_state, ended_by = new.ended_by, sequence = new.sequence, next_due_at = new.next_due_at
+        UPDATE cases SET is_opened = new.is_opened, source = new.source, reported_at = new.reported_at, state = new.state,
+            first_outcome = new.first_outcome, is_oversight = new.is_oversight, is_open = new.is_open, is_watched = new.is_watched,
+            has_owner = new.has_owner, merged_into = new.merged_into, sequence = new.sequence, timed_by = new.timed_by,
+            next_due_at = new.next_due_at, due_at = new.due_at, clocks = new.clocks, told = new.told, entries = new.entries, head = new.head
         FROM unnest(
-            $1::uuid[], $2::bool[], $3::bool[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
-            $10::timestamptz[], $11::bool[], $12::bool[], $13::text[], $14::text[], $15::text[], $16::text[], $17::timestamptz[],
-            $18::text[], $19::text[], $20::bigint[], $21::timestamptz[]
-        ) AS new (id, is_opened, is_complete, source, source_ref, service, class, province, reported_at, accepted_at, is_final,
-            is_oversight, state, first_outcome, parts, answers, ended_at, ended_state, ended_by, sequence, next_due_at)
+            $1::uuid[], $2::bool[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::bool[], $8::bool[], $9::bool[],
+            $10::bool[], $11::uuid[], $12::bigint[], $13::text[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::text[],
+            $18::int[], $19::bytea[]
+        ) AS new (id, is_opened, source, reported_at, state, first_outcome, is_oversight, is_open, is_watched, has_owner, merged_into,
+            sequence, timed_by, next_due_at, due_at, clocks, told, entries, head)
         WHERE cases.id = new.id
         """,
-        *zip(*(_case_row(case) for case in cases), strict=True),
+        *zip(*(_row(case) for case in cases), strict=True),
     )
-    assignments = [(case.id, item) for case in cases for item in case.assignments]
-    if assignments:
-        await _save_assignments(connection, assignments)
-    clocks = [(case.id, item) for case in cases for item in case.clocks]
-    if clocks:
-        await _save_clocks(connection, clocks)
-    noted = [(case.id, entry.at, entry.what, entry.by) for case in cases for entry in case.noted]
-    if noted:
+    if lines:
         await connection.execute(
             """
-            INSERT INTO timeline (complaint_id, at, what, by)
-            SELECT complaint_id, at, what, by
-            FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[]) WITH ORDINALITY AS new (complaint_id, at, what, by, number)
-            ORDER BY number
+            INSERT INTO timeline (complaint_id, number, at, noted_at, kind, what, by, fact, data, hash)
+            SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::bytea[])
             """,
-            *zip(*noted, strict=True),
+            *zip(
+                *(
+                    (item.complaint_id, item.number, item.at, item.noted_at, item.kind, item.what, item.by, item.fact, item.data, item.hash)
+                    for item in lines
+                ),
+                strict=True,
+            ),
         )
     unparked = [item for case in cases for item in case.unparked]
     if unparked:
         await connection.execute("DELETE FROM parked WHERE id = ANY ($1::uuid[])", unparked)
 
 
-def _case_row(case: Case) -> tuple[object, ...]:
-    parts = to_json([[item.decision, item.part, item.outcome, item.at, item.destinations] for item in case.parts]).decode()
+def _row(case: Case) -> tuple[object, ...]:
+    life = case.life
+    report = life.report
     return (
         case.id,
         case.is_opened,
-        case.is_complete,
-        case.source,
-        case.source_ref,
-        case.service,
-        case.class_,
-        case.province,
-        case.reported_at,
-        case.accepted_at,
-        case.is_final,
-        case.is_oversight,
-        case.state,
-        case.first_outcome,
-        parts,
-        to_json(case.answers).decode(),
-        case.ended_at,
-        case.ended_state,
-        case.ended_by,
+        report.source if report else None,
+        report.reported_at if report else None,
+        life.state,
+        life.first_outcome,
+        life.is_oversight,
+        case.is_open,
+        case.is_watched,
+        case.has_owner,
+        life.merged_into,
         case.sequence,
+        case.timed_by,
         case.next_due_at,
-    )
-
-
-async def _save_assignments(connection: Connection, assignments: Sequence[tuple[UUID, Assignment]]) -> None:
-    await connection.execute(
-        """
-        INSERT INTO assignments (id, complaint_id, decision, part, unit, desk, is_oversight, assigned_at, state, since)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::bool[], $8::timestamptz[],
-            $9::text[], $10::timestamptz[])
-        ON CONFLICT (id) DO UPDATE SET state = excluded.state, since = excluded.since
-        WHERE (assignments.state, assignments.since) IS DISTINCT FROM (excluded.state, excluded.since)
-        """,
-        *zip(
-            *(
-                (
-                    item.id,
-                    case_id,
-                    item.decision,
-                    item.part,
-                    item.unit,
-                    item.desk,
-                    item.is_oversight,
-                    item.assigned_at,
-                    item.state,
-                    item.since,
-                )
-                for case_id, item in assignments
-            ),
-            strict=True,
-        ),
-    )
-
-
-async def _save_clocks(connection: Connection, clocks: Sequence[tuple[UUID, Clock]]) -> None:
-    await connection.execute(
-        """
-        INSERT INTO clocks
-            (complaint_id, subject, code, occurrence, zone, started_at, due_at, next_level, next_at, state, stopped_at, fired)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::int[],
-            $9::timestamptz[], $10::text[], $11::timestamptz[], $12::text[])
-        ON CONFLICT (complaint_id, subject, code, occurrence) DO UPDATE SET zone = excluded.zone, started_at = excluded.started_at,
-            due_at = excluded.due_at, next_level = excluded.next_level, next_at = excluded.next_at, state = excluded.state,
-            stopped_at = excluded.stopped_at, fired = excluded.fired
-        WHERE (clocks.due_at, clocks.next_at, clocks.state, clocks.stopped_at, clocks.fired)
-            IS DISTINCT FROM (excluded.due_at, excluded.next_at, excluded.state, excluded.stopped_at, excluded.fired)
-        """,
-        *zip(
-            *(
-                (
-                    case_id,
-                    item.subject,
-                    item.code,
-                    item.occurrence,
-                    item.zone,
-                    item.started_at,
-                    item.due_at,
-                    item.next_level,
-                    item.next_at,
-                    item.state,
-                    item.stopped_at,
-                    to_json([[one.level, one.instant, one.is_rescinded] for one in item.fired]).decode(),
-                )
-                for case_id, item in clocks
-            ),
-            strict=True,
-        ),
+        case.due_at,
+        to_json([_written(clock) for clock in case.clocks]).decode(),
+        to_json(sorted(case.told)).decode(),
+        case.entries,
+        case.head,
     )
 
 
@@ -260,11 +241,22 @@ async def add_facts(connection: Connection, facts: Sequence[tuple[UUID, UUID]]) 
     return {(row["id"], row["complaint_id"]) for row in rows}
 
 
-async def park(connection: Connection, complaint_id: UUID, items: Sequence[Parked]) -> None:
+async def park(connection: Connection, items: Sequence[tuple[UUID, Parked]]) -> None:
+    """(complaint, what waits); what was parked before stays as it is."""
     await connection.executemany(
-        "INSERT INTO parked (id, complaint_id, kind, counts_at, value) VALUES ($1, $2, $3, $4, $5)",
-        [(item.id, complaint_id, item.kind, item.counts_at, item.value) for item in items],
+        "INSERT INTO parked (id, complaint_id, kind, counts_at, fact) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        [(item.id, complaint_id, item.kind, item.counts_at, ADAPTER.dump_json(item.fact).decode()) for complaint_id, item in items],
     )
+
+
+def speaks(fact: Fact) -> bool:
+    """Whether it can be refused: what a source said never is."""
+    return isinstance(fact, Said | Ordered)
+
+
+async def read_absences(connection: Connection, now: datetime) -> dict[str, str | None]:
+    rows = await connection.fetch("SELECT desk, deputy FROM absences WHERE until > $1", now)
+    return {row["desk"]: row["deputy"] for row in rows}
 
 
 async def read_jalur_times(connection: Connection, stamps: Sequence[datetime]) -> list[datetime]:

@@ -14,6 +14,7 @@ from shared.postgres import Pool, read_clock, transaction
 from shared.topics import Topics
 
 _PARTITIONS_KNOWN_FOR_SECONDS = 10.0
+MOST_CASES_A_SECOND = 5000
 _log = get_logger()
 
 
@@ -43,12 +44,22 @@ class Sweep:
         async with transaction(self._pool) as connection:
             until = await read_watermark(connection, self._expected)
             now = await read_clock(connection)
-        if until is not None:
-            while await self._notifier.sweep(until):
+        for step in (self._notifier.take_passed_on, self._notifier.retime):
+            while await step():
                 await asyncio.sleep(0)  # between batches the consumer gets its turn
+        if until is not None:
+            await self._catch_up(until)
             while await self._notifier.refuse_expired(until):
                 await asyncio.sleep(0)
         await self._measure(now, until)
+
+    async def _catch_up(self, until: datetime) -> None:
+        """Fire all that is due, oldest first; after an outage not faster than the units' consumers should be asked to take it."""
+        loop = asyncio.get_running_loop()
+        begun, fired = loop.time(), 0
+        while swept := await self._notifier.sweep(until):
+            fired += swept
+            await asyncio.sleep(max(0.0, begun + fired / MOST_CASES_A_SECOND - loop.time()))
 
     async def _move_watermark(self) -> None:
         loop = asyncio.get_running_loop()

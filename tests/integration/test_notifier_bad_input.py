@@ -33,7 +33,7 @@ def bad_records(topics: Topics) -> dict[str, tuple[Message, str]]:
         "another complaint's key": (Message(updates, other.bytes, good, PLAIN), "key_differs"),
         "another unit's": (Message(updates, case.bytes, foreign, PLAIN), "wrong_unit"),
         "another unit's part": (Message(topics.routed("ahu"), case.bytes, routed(case, "imigrasi").to_json(), ()), "wrong_unit"),
-        "a number that no column takes": (Message(topics.routed("imigrasi"), other.bytes, overflow, ()), "bug"),
+        "a number that no column takes": (Message(topics.routed("imigrasi"), other.bytes, overflow, ()), "not_our_schema"),
         "unreadable change": (Message(topics.changes, case.bytes, b"{}", ()), "not_our_schema"),
         "unreadable report": (Message(topics.received, case.bytes, f'{{"title": "{NIK}"}}'.encode(), ()), "not_our_schema"),
     }

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from services.notifier.clocks import addressed_topics
+from services.notifier.ladder import addressed_topics
 from shared.envelope import assignment_id
 from tests.facts import MONDAY, changed, decided, hours, received, routed, unprocessable, updated
 from tests.memory import TOPICS, KeptCase, told
@@ -25,7 +25,11 @@ def topics_of(kept: KeptCase) -> set[str]:
 def test_accepting_and_answering_move_the_assignment_and_the_case() -> None:
     kept = assigned()
     kept.tell((updated(CASE_ID, "accepted"), hours(2)))
-    assert (kept.case.state, kept.status().assignments[0].state, kept.status().assignments[0].since) == ("accepted", "accepted", hours(2))
+    assert (kept.case.life.state, kept.status().assignments[0].state, kept.status().assignments[0].since) == (
+        "accepted",
+        "accepted",
+        hours(2),
+    )
     kept.tell((updated(CASE_ID, "answered", outcome="selesai"), hours(5)))
     status = kept.status()
     assert (status.state, status.assignments[0].state, status.assignments[0].since) == ("answered", "answered", hours(5))
@@ -34,22 +38,22 @@ def test_accepting_and_answering_move_the_assignment_and_the_case() -> None:
 
 def test_of_two_that_say_the_same_the_earlier_counts() -> None:
     kept = assigned().tell((updated(CASE_ID, "accepted"), hours(5))).tell((updated(CASE_ID, "accepted"), hours(2)))
-    assert kept.case.assignments[0].since == hours(2)
+    assert list(kept.case.life.assignments.values())[0].since == hours(2)
     kept.tell((updated(CASE_ID, "answered"), hours(9))).tell((updated(CASE_ID, "answered"), hours(7)))
-    assert kept.case.assignments[0].since == hours(7)
+    assert list(kept.case.life.assignments.values())[0].since == hours(7)
     assert [answer.at for answer in kept.status().answers] == [hours(7), hours(9)]
 
 
 def test_following_up_stops_the_first_follow_up_clock_and_moves_nothing_else() -> None:
     kept = assigned().tell((updated(CASE_ID, "followed_up"), hours(2)))
-    assert (kept.case.state, kept.case.assignments[0].state) == ("assigned", "assigned")
+    assert (kept.case.life.state, list(kept.case.life.assignments.values())[0].state) == ("assigned", "assigned")
     assert [(clock.code, clock.state) for clock in kept.status().clocks][1] == ("LAPOR_TINDAK_LANJUT", "stopped")
 
 
 def test_the_case_is_answered_only_when_every_unit_has_answered() -> None:
     kept = assigned("imigrasi", "ahu").tell((updated(CASE_ID, "answered", "imigrasi"), hours(1)))
-    assert kept.case.state == "accepted"
-    assert kept.tell((updated(CASE_ID, "answered", "ahu"), hours(2))).case.state == "answered"
+    assert kept.case.life.state == "accepted"
+    assert kept.tell((updated(CASE_ID, "answered", "ahu"), hours(2))).case.life.state == "answered"
 
 
 @pytest.mark.parametrize(("kind", "state"), [("withdrawn", "withdrawn"), ("closed", "closed"), ("archived", "closed")])
@@ -57,12 +61,12 @@ def test_what_the_source_ends_is_ended_and_its_units_are_told_once(kind: str, st
     kept = assigned("imigrasi", "ahu").tell(changed(CASE_ID, kind, hours(9))).tell(changed(CASE_ID, "closed", hours(4)))
     assert kept.sweep(LONG_AFTER).status().assignments[0].state == "closed"
     assert [(item.kind, item.to) for item in kept.said()] == [("closed", ("imigrasi",)), ("closed", ("ahu",))]
-    assert told(CASE_ID, [[received(CASE_ID), changed(CASE_ID, kind, hours(1))]]).case.state == state
+    assert told(CASE_ID, [[received(CASE_ID), changed(CASE_ID, kind, hours(1))]]).case.life.state == state
 
 
 def test_other_changes_are_only_noted() -> None:
     kept = assigned().tell(changed(CASE_ID, "edited", hours(3)), changed(CASE_ID, "reopened", hours(4), source_status="Diproses"))
-    assert kept.case.state == "assigned"
+    assert kept.case.life.state == "assigned"
     notes = [entry.what for entry in kept.status().timeline]
     assert notes[-2:] == ["edited by source", "reopened by source (status: Diproses)"]
 
@@ -75,7 +79,7 @@ def test_a_change_waits_for_its_case_and_then_acts() -> None:
 
 def test_a_part_that_arrives_after_the_end_is_closed_at_once_and_has_no_clock() -> None:
     kept = told(CASE_ID, [[received(CASE_ID)], [changed(CASE_ID, "closed", hours(5))], [routed(CASE_ID, at=hours(1))]])
-    assert [(item.state, item.since) for item in kept.case.assignments] == [("closed", hours(5))]
+    assert [(item.state, item.since) for item in list(kept.case.life.assignments.values())] == [("closed", hours(5))]
     assert [clock.code for clock in kept.case.clocks] == ["LAPOR_VERIFIKASI"]
     assert [(item.kind, item.to) for item in kept.sweep(LONG_AFTER).said()] == [("closed", ("imigrasi",))]
 
@@ -83,17 +87,17 @@ def test_a_part_that_arrives_after_the_end_is_closed_at_once_and_has_no_clock() 
 def test_an_unprocessable_case_is_filled_by_its_report_and_its_clock_runs_from_the_report_again() -> None:
     """PermenPANRB 62/2018: from receipt; the record's own time only stands in for it."""
     kept = told(CASE_ID, [[unprocessable(CASE_ID, hours(72))]])
-    assert (kept.case.state, kept.status().source, kept.status().timeline[0].by) == ("held", None, None)
+    assert (kept.case.life.state, kept.status().source, kept.status().timeline[0].by) == ("held", None, None)
     kept.tell(received(CASE_ID, MONDAY, location={"province": "Papua"}))
     (clock,) = kept.status().clocks
-    assert (kept.case.state, kept.status().source_ref, kept.status().reported_at) == ("held", "5049672", MONDAY)
+    assert (kept.case.life.state, kept.status().source_ref, kept.status().reported_at) == ("held", "5049672", MONDAY)
     assert clock.due_at == MONDAY.replace(day=9, hour=7, minute=0), "the third working day, 16:00 in Jayapura"
     assert kept.case.next_due_at == MONDAY.replace(day=8, hour=7, minute=0)
 
 
 def test_an_unprocessable_case_that_ended_before_its_report_was_read_stays_ended() -> None:
     kept = told(CASE_ID, [[unprocessable(CASE_ID), changed(CASE_ID, "closed", hours(4))], [received(CASE_ID)]]).sweep(LONG_AFTER)
-    assert (kept.case.state, kept.case.clocks[0].state, kept.said()) == ("closed", "stopped", [])
+    assert (kept.case.life.state, kept.case.clocks[0].state, kept.said()) == ("closed", "stopped", [])
 
 
 def test_an_unprocessable_case_that_proves_to_be_history_stops_its_clock_and_takes_back_what_fired() -> None:
@@ -107,7 +111,10 @@ def test_an_update_that_came_before_its_case_counts_from_its_own_instant() -> No
     kept = told(CASE_ID, [[(updated(CASE_ID, "answered"), hours(2))]])
     assert kept.messages == []
     kept.tell(routed(CASE_ID, at=hours(1), reported_at=MONDAY), now=hours(9)).tell(received(CASE_ID), now=hours(9))
-    assert (kept.case.assignments[0].state, kept.case.assignments[0].since) == ("answered", hours(2))
+    assert (list(kept.case.life.assignments.values())[0].state, list(kept.case.life.assignments.values())[0].since) == (
+        "answered",
+        hours(2),
+    )
     assert kept.case.parked == []
 
 
@@ -125,7 +132,7 @@ def test_what_a_case_never_could_take_is_refused_in_words(update: object, words:
     (refusal,) = kept.refuse(LONG_AFTER)
     assert (refusal.kind, refusal.to, refusal.unit) == ("update_refused", (update.unit,), update.unit)  # type: ignore[attr-defined]
     assert refusal.why == f"update {update.update_id}: {words}"  # type: ignore[attr-defined]
-    assert kept.case.state == "assigned"
+    assert kept.case.life.state == "assigned"
 
 
 def test_a_unit_that_does_not_own_the_case_learns_nothing_of_it() -> None:
@@ -149,7 +156,7 @@ def test_a_unit_with_several_assignments_must_name_the_one_it_means() -> None:
     (refusal,) = kept.refuse(LONG_AFTER)
     assert (refusal.why or "").endswith("imigrasi has several assignments of this complaint; name one in assignment_id")
     kept.tell((updated(CASE_ID, "answered", assignment_id=assignment_id(CASE_ID, 0, 1)), hours(1)))
-    assert [item.state for item in kept.case.assignments] == ["assigned", "answered"]
+    assert [item.state for item in list(kept.case.life.assignments.values())] == ["assigned", "answered"]
 
 
 def test_an_overdue_matter_is_told_to_the_unit_and_to_the_admin_of_the_ministry() -> None:

@@ -1,0 +1,351 @@
+"""Makes the life of a case from its facts, taken in the order of the instants they count from. Pure; it knows no clock's length.
+
+Nothing here depends on the order in which facts were read. A fact that is not possible at its instant is not taken, with the reason; a
+fact that becomes known later may change that.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from services.notifier.facts import RANK, Changed, Decided, Expired, Fact, Ordered, Reported, Requested, Said, Unmerged, identity
+from services.notifier.life import LIVE, OPEN, Ask, Assignment, Life, Limits, Notice
+from services.notifier.speaking import say
+from shared.events import CaseState
+
+_ENDS: dict[str, CaseState] = {"withdrawn": "withdrawn", "closed": "closed", "archived": "closed"}
+_ASKS_ANEW = ("edited", "redisposed")
+_DELIVERED = ("replaced", "closed")
+
+
+def live(facts: Iterable[Fact], limits: Limits, refused: frozenset[str] = frozenset(), targets: Mapping[UUID, str] | None = None) -> Life:
+    """The life that the facts make. `refused` facts count for nothing; `targets` are cases that cannot be merged into, and why."""
+    return _Living([fact for fact in facts if identity(fact) not in refused], limits, targets or {}).run()
+
+
+class _Living:
+    def __init__(self, facts: list[Fact], limits: Limits, targets: Mapping[UUID, str]) -> None:
+        self.life = Life()
+        self.limits = limits
+        self.targets = targets
+        self.requests = {fact.decision: fact for fact in facts if isinstance(fact, Requested)}
+        decided = [fact for fact in facts if isinstance(fact, Decided)]
+        self.read = {fact.key: fact for fact in decided}
+        self.arrived: set[int] = set()
+        # Each part says where the others of its decision go, before they are read.
+        destinations = {fact.decision: fact.destinations for fact in decided}
+        named = [name for names in destinations.values() for name in names]
+        self.given = {name: named.count(name) for name in set(named)}
+        self.is_missing_parts = any(
+            f"{decision}/{part}" not in self.read for decision, names in destinations.items() for part in range(len(names))
+        )
+        reports = sorted((fact for fact in facts if isinstance(fact, Reported)), key=lambda fact: (not fact.is_complete, fact.at))
+        self.life.report = reports[0] if reports else None
+        self.facts = [fact for fact in facts if not isinstance(fact, Reported | Requested)]
+
+    def run(self) -> Life:
+        life, report = self.life, self.life.report
+        if report is None:
+            life.not_taken = {identity(fact): "no complaint of this id is known" for fact in self.facts}
+            return life
+        life.class_ = report.class_
+        if report.is_final:
+            life.is_history, life.first_outcome = True, "history"
+        else:
+            life.mark("received", report.reported_at)
+            life.mark("complete", report.reported_at)
+            if report.state == "verified":
+                # It was verified between the two instants of the report; whether its own 3 days were kept is the source's affair.
+                life.verify(report.reported_at)
+            elif report.state == "paused":
+                life.pause(report.at)
+        timed = [(self._counts_at(fact), RANK[fact.fact], identity(fact), fact) for fact in self.facts]
+        for at, _, known_by, fact in sorted(timed, key=lambda item: item[:3]):
+            why = self._take(fact, at)
+            if why is not None:
+                life.not_taken[known_by] = why
+            else:
+                self._look_round(at)
+        self._finish()
+        return life
+
+    def _counts_at(self, fact: Fact) -> datetime:
+        """Its own instant, but not before the decision it speaks of: the clocks of two hosts differ by milliseconds."""
+        spoken_of: list[datetime] = []
+        if isinstance(fact, Said) and fact.unit is not None:
+            own = [part for part in self.read.values() if part.unit == fact.unit]
+            spoken_of = [min(part.at for part in own)] if own else []
+            spoken_of += [part.at for part in own if part.assignment_id == fact.assignment_id]
+        elif isinstance(fact, Ordered):
+            spoken_of = [self.read[key].at for key in fact.replaces if key in self.read]
+        elif isinstance(fact, Changed) and fact.kind in _ASKS_ANEW:
+            spoken_of = [part.at for part in self.read.values() if part.decision == 0]
+        return max([fact.at, *spoken_of])
+
+    def _take(self, fact: Fact, at: datetime) -> str | None:
+        if isinstance(fact, Said):
+            return say(self.life, fact, at, self.given, self.targets, self.limits)
+        if isinstance(fact, Decided):
+            self._decided(fact)
+            return None
+        if isinstance(fact, Changed):
+            return self._changed(fact, at)
+        if isinstance(fact, Ordered):
+            return self._ordered(fact, at)
+        if isinstance(fact, Expired):
+            return self._expired(fact)
+        if isinstance(fact, Unmerged):
+            if self.life.merged_into != fact.lead:
+                return "not merged into it"
+            self.life.merged_into = None
+        return None
+
+    # --- decisions
+
+    def _decided(self, part: Decided) -> None:
+        life = self.life
+        if part.decision == 0 and part.part == 0 and not life.is_history:
+            life.first_outcome = "transferred" if part.outcome == "proposed" else part.outcome
+        life.class_ = part.class_ or life.class_
+        if part.decided_by != "router" and life.verified_at is None and not life.is_history:
+            life.verify(part.at)  # a person looked at the report and disposed of it
+        life.is_oversight = life.is_oversight or part.is_oversight
+        if part.decision not in self.arrived:
+            self.arrived.add(part.decision)
+            self._make_room(part)
+        life.parts[part.key] = part
+        if part.outcome == "routed":
+            self._assign(part)
+        elif part.outcome in ("held", "proposed") and life.ended_at is None and not life.is_history:
+            life.mark("held" if part.outcome == "held" else "proposed", part.at)
+        if self._is_overtaken(part.decision):
+            self._replace([part.key], part.at)
+
+    def _make_room(self, part: Decided) -> None:
+        request = self.requests.get(part.decision)
+        if request is None:
+            return
+        keys = set(request.replaces)
+        for number, other in self.requests.items():  # parts that an overtaken decision put in the place of the same ones
+            if number < part.decision and keys & set(other.replaces):
+                keys |= {key for key in self.life.parts if key.startswith(f"{number}/")}
+        if not self._is_overtaken(part.decision):
+            self._replace(sorted(keys), part.at)
+        for cause_id, ask in list(self.life.pending.items()):
+            if cause_id == request.cause_id or (set(ask.replaces) & keys and ask.at <= request.at):
+                del self.life.pending[cause_id]
+
+    def _is_overtaken(self, decision: int) -> bool:
+        own = self.requests.get(decision)
+        return own is not None and any(
+            number > decision and number in self.arrived and set(own.replaces) & set(other.replaces)
+            for number, other in self.requests.items()
+        )
+
+    def _replace(self, keys: Iterable[str], at: datetime) -> None:
+        life = self.life
+        for key in keys:
+            part = life.parts.pop(key, None)
+            life.replaced.add(key)
+            assignment = life.assignments.get(part.assignment_id) if part is not None and part.assignment_id is not None else None
+            if assignment is not None and assignment.state in OPEN:
+                assignment.move("replaced", at, by_other=True)
+                life.mark("ended", at, assignment.id)
+
+    def _assign(self, part: Decided) -> None:
+        life = self.life
+        assert part.assignment_id is not None and part.unit is not None
+        new = Assignment(part.assignment_id, part, part.unit, part.desk, part.is_oversight, part.at, "assigned", part.at)
+        life.assignments[new.id] = new
+        if life.ended_at is not None or life.is_history:
+            new.move("closed", life.ended_at or part.at, by_other=True)
+            return
+        if life.answered_at is not None:
+            life.answered_at = None
+            life.mark("reopened", part.at)
+        life.mark("assigned", part.at, new.id)
+
+    # --- the source, and orders
+
+    def _changed(self, change: Changed, at: datetime) -> str | None:
+        life = self.life
+        if change.kind in _ASKS_ANEW and not any(part.decision == 0 for part in self.read.values()):
+            return "not decided yet"
+        if change.class_ is not None:
+            life.class_ = change.class_
+        ends = _ENDS.get(change.kind) or ("closed" if change.is_final else None)
+        if ends is not None:
+            if life.ended_at is not None or life.is_history:
+                return None if life.is_history else f"the case had ended: {life.ended_state}"
+            life.end(ends, at, change.by)
+            return None
+        if change.kind == "reopened" and (life.ended_at is not None or life.is_history):
+            self._reopen(change, at)
+        if life.ended_at is not None or life.is_history:
+            if change.kind == "replied":
+                self._late_reply(change)
+            return None
+        self._verified_or_paused(change, at)
+        if change.kind == "replied":
+            self._replied(change, at)
+        elif change.kind == "redisposed":
+            self._ask(Ask("redisposed", change.id, at, change.by, self._placed(("assigned", "accepted"))))
+        elif change.kind == "edited" and change.is_rewritten:
+            keys = tuple(key for key in self._placed(("assigned",)) if life.parts[key].decided_by == "router")
+            if keys:
+                self._ask(Ask("edited", change.id, at, change.by, keys))
+        return None
+
+    def _placed(self, states: tuple[str, ...]) -> tuple[str, ...]:
+        """The parts that another decision may take the place of: waiting ones, and those whose unit is no further than this."""
+        own = {item.part.key for item in self.life.assignments.values() if item.state in states}
+        return tuple(key for key, part in self.life.parts.items() if key in own or part.outcome in ("held", "proposed"))
+
+    def _verified_or_paused(self, change: Changed, at: datetime) -> None:
+        life = self.life
+        if (change.state == "verified" or change.kind == "redisposed") and life.verified_at is None:
+            life.verify(at)
+        if change.state == "paused" and not life.is_paused:
+            life.pause(at)
+        elif life.is_paused and (change.kind == "completed" or change.state in ("open", "verified")):
+            life.resume(at)
+
+    def _replied(self, change: Changed, at: datetime) -> None:
+        life = self.life
+        if life.answered_at is None:
+            return
+        if at > self.limits.reply_until(life, life.answered_at):
+            self._late_reply(change)
+            return
+        life.mark("replied", at)
+        self._take_up_again(at, "the reporter replied")
+
+    def _late_reply(self, change: Changed) -> None:
+        for item in self.life.assignments.values():
+            if item.state in ("answered", "closed"):
+                why = "the reporter replied after the time to reply; it is noted, the case stays as it is"
+                self.life.notices.append(Notice(f"late reply {change.id} {item.id}", "closed", item.id, why))
+
+    def _reopen(self, change: Changed, at: datetime) -> None:
+        life = self.life
+        life.ended_at = life.ended_state = life.ended_by = None
+        life.is_history = False
+        life.merged_into = None
+        life.mark("reopened", at)
+        if life.verified_at is not None:
+            life.mark("verified", at)
+        life.mark("complete", at)
+        self._take_up_again(at, "the source reopened it")
+        if not life.in_state(*LIVE) and not life.waiting:
+            self._ask(Ask("edited", change.id, at, change.by, ()))
+
+    def _take_up_again(self, at: datetime, why: str) -> None:
+        life = self.life
+        life.answered_at = None
+        life.reopenings += 1
+        life.mark("reopened", at)
+        for item in life.in_state("answered", "closed"):
+            item.move("accepted", at)
+            life.mark("reopened", at, item.id)
+            life.notices.append(Notice(f"reopened {life.reopenings} {item.id}", "reopened", item.id, why))
+
+    def _ordered(self, order: Ordered, at: datetime) -> str | None:
+        life = self.life
+        if life.ended_at is not None:
+            return f"the case had ended: {life.ended_state}"
+        if life.is_history:
+            return "the report was finished at its source before it came in"
+        if life.merged_into is not None:
+            return f"the case was merged into {life.merged_into}; decide there"
+        if not order.replaces:
+            return "replaces names no part"
+        for key in order.replaces:
+            part = life.parts.get(key)
+            if part is None:
+                return f"part {key} was decided anew already" if key in life.replaced else f"there is no part {key}"
+            assignment = life.assignments.get(part.assignment_id) if part.assignment_id is not None else None
+            if assignment is not None and assignment.state in ("answered", "closed"):
+                return f"part {key} is {assignment.state}"
+            if any(ask.order is not None and key in ask.replaces for ask in life.pending.values()):
+                return f"another order for part {key} is being carried out"
+        self._ask(Ask("ordered", order.id, at, order.by, order.replaces, order.reason, order))
+        return None
+
+    def _ask(self, ask: Ask) -> None:
+        self.life.asks.append(ask)
+
+    # --- time, and what follows
+
+    def _expired(self, fact: Expired) -> str | None:
+        life = self.life
+        if life.ended_at is not None:
+            return f"the case had ended: {life.ended_state}"
+        if fact.ends == "closed" and (life.answered_at is None or life.answered_at > fact.at):
+            return "it had not been answered, or was reopened"
+        if fact.ends == "withdrawn" and not life.is_paused:
+            return "the reporter had completed it"
+        life.end(fact.ends, fact.at, "notifier")
+        return None
+
+    def _look_round(self, at: datetime) -> None:
+        """What follows for the case as a whole: nobody's turn, everybody has answered, a request that is out or answered."""
+        life = self.life
+        for ask in life.asks:
+            if ask.at == at and ask.cause_id not in life.pending and not self._is_answered(ask):
+                if not life.pending:
+                    life.mark("rerouting", at)
+                life.pending[ask.cause_id] = ask
+        last = {event.mark: number for number, event in enumerate(life.events) if event.assignment is None}
+        for opening, closing, is_open in (
+            ("rerouting", "rerouted", bool(life.pending)),
+            ("held", "placed", any(part.outcome == "held" for part in life.waiting)),
+            ("proposed", "confirmed", any(part.outcome == "proposed" for part in life.waiting)),
+        ):
+            if not is_open and last.get(opening, -1) > last.get(closing, -1):  # type: ignore[call-overload]
+                life.mark(closing, at)  # type: ignore[arg-type]
+        is_over = life.ended_at is not None or life.is_history
+        if life.answered_at is None and not is_over and not life.pending and not life.waiting and not self.is_missing_parts:
+            placed = life.in_state(*LIVE, "closed")
+            if placed and all(item.state in ("answered", "closed") for item in placed):
+                life.answered_at = at
+                if life.is_paused:  # whoever answers no longer waits for the reporter
+                    life.pauses[-1] = (life.pauses[-1][0], at)
+                life.mark("answered", at)
+
+    def _is_answered(self, ask: Ask) -> bool:
+        return any(request.cause_id == ask.cause_id and number in self.arrived for number, request in self.requests.items())
+
+    def _finish(self) -> None:
+        life = self.life
+        for item in life.assignments.values():
+            if item.ended_by_other and item.state in _DELIVERED:
+                ended = f"the case ended: {life.ended_state or 'history'}" if item.state == "closed" else "another decision took its place"
+                life.notices.append(Notice(f"{item.state} {item.id}", "closed" if item.state == "closed" else "replaced", item.id, ended))
+        if not life.in_state(*LIVE, "closed") and not life.waiting and not life.pending and not life.is_history and life.ended_at is None:
+            gone = [part.at for part in life.parts.values() if part.outcome == "transferred"]
+            if gone:
+                life.mark("ended", max(gone))
+        life.state = self._state()
+
+    def _state(self) -> CaseState:
+        life = self.life
+        if life.is_history:
+            return "history"
+        if life.ended_state is not None:
+            return life.ended_state
+        if life.merged_into is not None:
+            return "merged"
+        if life.answered_at is not None:
+            return "answered"
+        if life.is_paused:
+            return "paused"
+        states = {item.state for item in life.in_state(*LIVE, "closed")}
+        if states & {"accepted", "answered", "closed"}:
+            return "accepted"
+        if states:
+            return "assigned"
+        if life.pending or any(part.outcome == "held" for part in life.parts.values()):
+            return "held"
+        return (
+            "transferred" if life.parts and any(part.outcome in ("transferred", "proposed") for part in life.parts.values()) else "received"
+        )

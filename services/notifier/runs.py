@@ -1,0 +1,74 @@
+"""Which clocks a life starts and stops, by the policies' own words. Pure; when they are due is `clocks.py`'s."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.notifier.case import CASE
+from services.notifier.life import Event, Life
+from services.notifier.policy import Mark, Policy
+
+# After these nothing is started that they would have stopped.
+_LASTING: tuple[Mark, ...] = ("answered", "ended")
+
+
+@dataclass(slots=True)
+class Run:
+    """One stretch of a clock: from what started it to what stopped it. `extra`: by how much its period was extended."""
+
+    subject: str
+    row: Policy
+    episode: int
+    started_at: datetime
+    stopped_at: datetime | None = None
+    pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+    extra: int = 0
+
+    @property
+    def is_paused(self) -> bool:
+        return self.stopped_at is None and bool(self.pauses) and self.pauses[-1][1] is None
+
+
+def runs_of(life: Life, row: Policy, assignment: UUID | None = None) -> list[Run]:
+    """The stretches of one row's clock on the case, or on an assignment (which the end of the case stops as well)."""
+    subject = CASE if assignment is None else str(assignment)
+    found: list[Run] = []
+    running: Run | None = None
+    lasting: set[Mark] = set()
+    for event in life.events:
+        if event.assignment != assignment and not (event.assignment is None and event.mark == "ended"):
+            continue
+        if event.mark in row.stops:
+            if running is not None:
+                running.stopped_at, running = event.at, None
+            if event.mark in _LASTING:
+                lasting.add(event.mark)
+        elif event.mark == "reopened":
+            lasting.clear()
+        if event.mark in row.starts and not lasting:
+            if running is None:
+                running = Run(subject, row, len(found) + 1, event.at)
+                found.append(running)
+            elif event.mark == "complete":  # a file that was completed is complete from then on
+                running.started_at = event.at
+    for run in found:
+        if row.pauses:
+            run.pauses = _within(life, run)
+        if row.extension and life.extended_at and run.started_at <= life.extended_at[0]:
+            run.extra = row.extension
+    return found
+
+
+def _within(life: Life, run: Run) -> tuple[tuple[datetime, datetime | None], ...]:
+    """The pauses of the case that touch this stretch."""
+    end = run.stopped_at
+    return tuple(
+        (since, until)
+        for since, until in life.pauses
+        if (until is None or until > run.started_at) and (end is None or since < end) and (until is None or until > since)
+    )
+
+
+def started_by(events: list[Event], mark: Mark) -> datetime | None:
+    """When it last happened to the case."""
+    return next((event.at for event in reversed(events) if event.mark == mark and event.assignment is None), None)
