@@ -57,6 +57,14 @@ class IntakeMetrics:
         self.joined = Counter("jalur_intake_joined_total", "Reports joined to a known complaint", registry=self.registry)
         # Changes accepted.
         self.changes = Counter("jalur_intake_changes_total", "Changes accepted", ["kind"], registry=self.registry)
+        # What units, desks and the admin said, by status; drafts are not said yet.
+        self.updates = Counter("jalur_intake_updates_total", "Updates accepted", ["status"], registry=self.registry)
+        # Answers that wait for an official's approval when they are stored.
+        self.drafts = Counter("jalur_intake_drafts_total", "Drafts of answers stored", registry=self.registry)
+        # Decisions of the triage desk and the admin.
+        self.decisions = Counter("jalur_intake_decisions_total", "Decisions of a person accepted", registry=self.registry)
+        # Unmasked reports shown: each is a person's access to personal data.
+        self.disclosures = Counter("jalur_intake_disclosures_total", "Unmasked reports shown", registry=self.registry)
         # Requests refused, by problem.
         self.refused = Counter("jalur_intake_refused_total", "Requests refused", ["problem"], registry=self.registry)
         # Identifiers masked, by kind.

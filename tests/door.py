@@ -26,7 +26,7 @@ structlog.configure(
     ]
 )
 NOWHERE = "127.0.0.1:1"
-TABLES = ("complaints", "reports", "identities", "changes", "outbox", "known_rows")
+TABLES = ("complaints", "reports", "identities", "changes", "outbox", "known_rows", "speech", "answers", "disclosures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Door:
 
     async def clear(self) -> None:
         """As if nothing had ever come in; keys stay."""
-        tables = ", ".join(f"intake.{table}" for table in (*TABLES, "outbox_failed", "cases"))
+        tables = ", ".join(f"intake.{table}" for table in (*TABLES, "outbox_failed", "cases", "listed_cases", "status_changes"))
         await self.world.db.execute(f"TRUNCATE {tables}, jalur.clock_offsets")
 
     async def outbox(self, type_: str | None = None) -> list[Stored]:

@@ -11,20 +11,27 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from services.intake import store
+from services.intake import speech_store, store
 from services.intake.changes import accept_change
+from services.intake.disclosures import disclose
 from services.intake.domain import Change, Submission, check_idempotency_key, identities_of, original_of
+from services.intake.feed import list_changes
 from services.intake.group import GroupCommit
 from services.intake.handlers import Intake, not_found
 from services.intake.imports import ImportedRow, accept_row
 from services.intake.keys import Doorkeeper
 from services.intake.lines import MOST_LINES, line_by_line, read_body
+from services.intake.listing import list_cases
 from services.intake.masking import LONG_TEXT
+from services.intake.orders import accept_decision
 from services.intake.parsing import parse_json, validate
 from services.intake.publication import mask_report
+from services.intake.questions import read_feed_question, read_list_question
 from services.intake.requests import Accepted, new_request
 from services.intake.requests import Request as SubmitRequest
 from services.intake.speakers import Speaker
+from services.intake.speech import Decision, DisclosureRequest, Update
+from services.intake.updates import accept_update
 from services.intake.views import case_view, may_read
 from shared.logs import get_logger
 from shared.postgres import AWAY, transaction
@@ -121,6 +128,39 @@ class Door:
             return self.refuse(error)
         return json_response(answer, 202)
 
+    async def update(self, request: Request) -> Response:
+        """`POST /v1/complaints/{id}/updates`"""
+        try:
+            speaker = await self._one_of(request, "unit", "desk", "admin")
+            complaint_id = _complaint_id(request)
+            said = validate(Update, parse_json(await read_body(request)))
+            answer = await accept_update(self.intake, complaint_id, said, speaker, _traceparent(request))
+        except Exception as error:
+            return self.refuse(error)
+        return json_response(answer, 202)
+
+    async def decide(self, request: Request) -> Response:
+        """`POST /v1/complaints/{id}/decisions`"""
+        try:
+            speaker = await self._one_of(request, "triage", "admin")
+            complaint_id = _complaint_id(request)
+            decision = validate(Decision, parse_json(await read_body(request)))
+            answer = await accept_decision(self.intake, complaint_id, decision, speaker, _traceparent(request))
+        except Exception as error:
+            return self.refuse(error)
+        return json_response(answer, 202)
+
+    async def disclose(self, request: Request) -> Response:
+        """`POST /v1/complaints/{id}/disclosures`"""
+        try:
+            speaker = await self._one_of(request, "unit", "desk")
+            complaint_id = _complaint_id(request)
+            asked = validate(DisclosureRequest, parse_json(await read_body(request)))
+            answer = await disclose(self.intake, complaint_id, asked, speaker, _traceparent(request))
+        except Exception as error:
+            return self.refuse(error)
+        return json_response(answer, 200, {"Cache-Control": "no-store"})
+
     async def get(self, request: Request) -> Response:
         """`GET /v1/complaints/{id}`"""
         try:
@@ -130,39 +170,33 @@ class Door:
             return self.refuse(error)
 
     async def find(self, request: Request) -> Response:
-        """`GET /v1/complaints?source_ref=`"""
+        """`GET /v1/complaints?unit=&desk=&state=&overdue=&source_ref=&limit=&cursor=`"""
         try:
             speaker = await self._speaker(request)
-            unknown = sorted(set(request.query_params) - {"source_ref"})
-            if unknown:
-                raise Problem(400, "bad-query", "A query parameter is not known", "only source_ref is", field=unknown[0][:100])
-            reference = request.query_params.get("source_ref", "")
-            if not reference or len(reference.encode("utf-8", "replace")) > 200 or "\x00" in reference:
-                raise Problem(400, "bad-query", "A query parameter is missing", "write ?source_ref=<1 to 200 bytes>", field="source_ref")
-            source = speaker.subject if speaker.role == "source" else None
-            async with transaction(self.intake.pool) as connection:
-                ids = await store.find_by_source_ref(connection, source, reference)
-            items = []
-            for complaint_id in ids:
-                try:
-                    items.append(await self._view(complaint_id, speaker))
-                except Problem as problem:
-                    if problem.status != 404:
-                        raise
+            question = read_list_question(request.query_params.multi_items())
+            return json_response(await list_cases(self.intake.pool, question, speaker))
         except Exception as error:
             return self.refuse(error)
-        return json_response({"items": items})
+
+    async def feed(self, request: Request) -> Response:
+        """`GET /v1/changes?after=&limit=`"""
+        try:
+            speaker = await self._speaker(request)
+            question = read_feed_question(request.query_params.multi_items())
+            return json_response(await list_changes(self.intake.pool, question, speaker))
+        except Exception as error:
+            return self.refuse(error)
 
     async def _view(self, complaint_id: UUID, speaker: Speaker) -> dict[str, Any]:
         async with transaction(self.intake.pool) as connection:
             case = await store.find_case(connection, complaint_id)
             sources = await store.find_report_sources(connection, complaint_id)
-        if case is None:
-            raise not_found()
-        status = from_json(case["status"]) if case["status"] is not None else None
-        if not may_read(speaker, [source for source, _ in sources], status):
-            raise not_found()
-        return case_view(case, status)
+            status = from_json(case["status"]) if case is not None and case["status"] is not None else None
+            if case is None or not may_read(speaker, [source for source, _ in sources], status):
+                raise not_found()
+            told = [UUID(item["id"]) for item in status["answers"] if item["id"] is not None] if status is not None else []
+            answers = await speech_store.find_answers(connection, complaint_id, told)
+        return case_view(case, status, answers, speaker)
 
     async def _speaker(self, request: Request) -> Speaker:
         if not self.prepared.is_done:
@@ -170,9 +204,12 @@ class Door:
         return await self.doorkeeper.who(request.headers.get("authorization"))
 
     async def _source(self, request: Request) -> Speaker:
+        return await self._one_of(request, "source")
+
+    async def _one_of(self, request: Request, *roles: str) -> Speaker:
         speaker = await self._speaker(request)
-        if speaker.role != "source":
-            raise Problem(403, "not-allowed", "Not allowed", f"a key of role source may do this; this one is {speaker.role}")
+        if speaker.role not in roles:
+            raise Problem(403, "not-allowed", "Not allowed", f"a key of role {' or '.join(roles)} may do this; this one is {speaker.role}")
         return speaker
 
     def problem_of(self, error: Exception) -> Problem:

@@ -41,38 +41,38 @@ def _has_utc(value: datetime) -> datetime:
     return value
 
 
-def _with_words(text: str) -> str:
+def has_words(text: str) -> str:
     if not text.strip():
         raise ValueError("is blank")
     return text
 
 
-Name = Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_fits_200_bytes), AfterValidator(_with_words)]
+Name = Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_fits_200_bytes), AfterValidator(has_words)]
 Short = Annotated[str, StringConstraints(strict=True, max_length=500)]
-LongText = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=LONGEST_TEXT), AfterValidator(_with_words)]
-Title = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500), AfterValidator(_with_words)]
+LongText = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=LONGEST_TEXT), AfterValidator(has_words)]
+Title = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500), AfterValidator(has_words)]
 Day = Annotated[date, BeforeValidator(written)]
 When = Annotated[AwareDatetime, BeforeValidator(written), AfterValidator(_has_utc)]
 
 
-class _Input(BaseModel):
+class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=False, validate_by_alias=True, serialize_by_alias=True)
 
 
-class Place(_Input):
+class Place(Input):
     province: Short | None = None
     regency: Short | None = None
     district: Short | None = None
     village: Short | None = None
 
 
-class Addressed(_Input):
-    name: Annotated[Short, AfterValidator(_with_words)]
+class Addressed(Input):
+    name: Annotated[Short, AfterValidator(has_words)]
     at: When | None = None
     by: Short | None = None
 
 
-class Reporter(_Input):
+class Reporter(Input):
     """Who reported. Never leaves intake."""
 
     name: Short | None = None
@@ -82,7 +82,7 @@ class Reporter(_Input):
     address: Short | None = None
 
 
-class Attachment(_Input):
+class Attachment(Input):
     """An address that is kept and never fetched."""
 
     url: Annotated[str, StringConstraints(strict=True, max_length=2000, pattern=r"^https?://")]
@@ -90,7 +90,7 @@ class Attachment(_Input):
     sha256: Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-fA-F]{64}$")] | None = None
 
 
-class Submission(_Input):
+class Submission(Input):
     """The body of `POST /v1/complaints`. Only `title` and `text` are required."""
 
     title: Title
@@ -114,7 +114,7 @@ class Submission(_Input):
     attachments: Annotated[list[Attachment], Field(max_length=50)] = []
 
 
-class ChangedFields(_Input):
+class ChangedFields(Input):
     """New values that a source may send with a change; a field left out stays as it was."""
 
     title: Title | None = None
@@ -133,7 +133,7 @@ class ChangedFields(_Input):
     attachments: Annotated[list[Attachment], Field(max_length=50)] | None = None
 
 
-class Change(_Input):
+class Change(Input):
     """The body of `POST /v1/complaints/{id}/changes`."""
 
     change_id: Name

@@ -130,9 +130,11 @@ def _inspect(file: BinaryIO) -> datetime | None:
             for part in archive.infolist():
                 _refuse_document_type(archive, part)
             return _created(archive) if "docProps/core.xml" in names else None
+    except ForeignFile:
+        raise
     except zipfile.BadZipFile:
         raise ForeignFile("The workbook is cut off or damaged: download or export it again.") from None
-    except (zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+    except (zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
         raise ForeignFile(f"The workbook is damaged ({type(error).__name__}): download or export it again.") from None
 
 

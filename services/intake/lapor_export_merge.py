@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.intake.lapor_status import State, mapped
+from services.intake.lapor_status import mapped
+from shared.events import SourceState
 
 _MOST_DISPOSITIONS = 20
 # A report is watched while any of its agencies still has to answer.
-_WATCHED_FIRST: tuple[State, ...] = ("open", "paused", "closed", "archived")
+_WATCHED_FIRST: tuple[SourceState, ...] = ("open", "verified", "paused", "closed", "archived")
 
 
 def merged(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:

@@ -1,22 +1,24 @@
 """What LAPOR!'s own words for a report's status and class mean here. Pure; it keeps no raw value and decides no route."""
 
-from typing import Literal
-
-State = Literal["open", "paused", "closed", "archived"]
+from shared.events import SourceState
 
 # Names seen in panel code and in exports. The full list was never published, so an unknown status counts as open:
 # a report that is watched for too long does less harm than one that is forgotten.
-_STATES: dict[str, State] = {
+_STATES: dict[str, SourceState] = {
     "belum terverifikasi": "open",
-    "terverifikasi": "open",
+    # The step, and the panel's button for it: it says that the report is being verified, not that it was.
     "verifikasi": "open",
-    "terdisposisi": "open",
-    "belum ditindaklanjuti": "open",
-    "sedang diproses": "open",
-    "proses": "open",
-    "ditanggapi oleh pelapor": "open",
-    "ditanggapi oleh instansi": "open",
+    # Given back by whom it was sent to: it waits for somebody to verify whose it is, as on its first day.
     "bukan wewenang": "open",
+    "terverifikasi": "verified",
+    # Only a verified report is disposed of, and only one disposed of can be waiting for its follow-up, be worked on, or have been answered.
+    "terdisposisi": "verified",
+    "belum ditindaklanjuti": "verified",
+    "sedang diproses": "verified",
+    "proses": "verified",
+    "ditanggapi oleh instansi": "verified",
+    # The reporter answers an answer.
+    "ditanggapi oleh pelapor": "verified",
     "ditunda": "paused",
     "tunda": "paused",
     "ditunda oleh admin": "paused",
@@ -46,9 +48,20 @@ def _key(raw: str | None) -> str:
     return " ".join((raw or "").split()).casefold()
 
 
-def mapped(source_status: str | None) -> State:
+def mapped(source_status: str | None) -> SourceState:
     """The state a raw status stands for; what is unknown or missing is open."""
     return _STATES.get(_key(source_status), "open")
+
+
+def state_said(source_status: str | None, *, is_disposed: bool = False) -> SourceState | None:
+    """What a source said by a raw status, None where it said nothing.
+
+    A report that comes with a disposition was verified, whatever the status still says: the administrator who verifies is who disposes.
+    """
+    if source_status is None and not is_disposed:
+        return None
+    state = mapped(source_status)
+    return "verified" if is_disposed and state == "open" else state
 
 
 def is_known(source_status: str | None) -> bool:

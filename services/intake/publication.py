@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.intake.domain import SERVICE_OF, Addressed, Change, Submission
-from services.intake.lapor_status import is_final
+from services.intake.lapor_status import is_final, state_said
 from services.intake.masking import mask
 from shared.envelope import Message, change_event_id, enclose, received_id
 from shared.events import ComplaintChanged, ComplaintReceived, Disposition, Instant, Location
@@ -89,6 +89,7 @@ def received_event(
         is_confidential=submission.is_confidential,
         disposition=masked.disposition,
         source_status=masked.source_status,
+        source_state=state_said(submission.source_status, is_disposed=bool(submission.disposition)),
         is_final=is_final(submission.source_status),
         masked=masked.kinds,
         attachment_count=len(submission.attachments),
@@ -110,6 +111,7 @@ def changed_event(change: Change, *, complaint_id: UUID, source: str, by: str, a
         fields=_masked_values(fields, masker),
         text=masker.maybe(change.text),
         source_status=masker.maybe(change.source_status),
+        source_state=state_said(change.source_status),
         is_final=is_final(change.source_status) or change.kind in ("withdrawn", "closed", "archived"),
     )
 

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from services.intake import store
+from services.intake.listing_store import NewStatus, record_statuses
+from services.intake.readers import deadlines_of
 from shared.broker import Subscription
 from shared.errors import Dead, where
 from shared.events import CaseStatus
@@ -24,15 +25,24 @@ def read_status(record: Record) -> CaseStatus:
 
 def status_subscription(pool: Pool, topics: Topics) -> Subscription[CaseStatus]:
     async def apply(batch: Sequence[tuple[Record, CaseStatus]]) -> None:
-        newest: dict[UUID, CaseStatus] = {}
-        for _, status in batch:
-            known = newest.get(status.complaint_id)
-            if known is None or known.sequence < status.sequence:
-                newest[status.complaint_id] = status
-        async with transaction(pool) as connection:
-            # Written anew: the record itself may leave out what has a default.
-            await store.record_statuses(
-                connection, [(key, status.sequence, status.state, status.to_json().decode()) for key, status in newest.items()]
-            )
+        await apply_statuses(pool, [status for _, status in batch])
 
     return Subscription(purpose="status", topics=(topics.status,), read=read_status, apply=apply)
+
+
+async def apply_statuses(pool: Pool, statuses: Sequence[CaseStatus]) -> None:
+    """In one transaction; applying them again, or older ones later, changes nothing."""
+    newest: dict[UUID, CaseStatus] = {}
+    for status in statuses:
+        known = newest.get(status.complaint_id)
+        if known is None or known.sequence < status.sequence:
+            newest[status.complaint_id] = status
+    async with transaction(pool) as connection:
+        # Written anew: the record itself may leave out what has a default.
+        await record_statuses(
+            connection,
+            [
+                NewStatus(status.complaint_id, status.sequence, status.state, status.to_json().decode(), deadlines_of(status))
+                for status in newest.values()
+            ],
+        )

@@ -186,15 +186,6 @@ async def find_report_sources(connection: Connection, complaint_id: UUID) -> lis
     return [(row["source"], row["source_ref"]) for row in rows]
 
 
-async def find_by_source_ref(connection: Connection, source: str | None, source_ref: str) -> list[UUID]:
-    rows = await connection.fetch(
-        "SELECT DISTINCT complaint_id FROM reports WHERE source_ref = $1 AND ($2::text IS NULL OR source = $2) ORDER BY 1 LIMIT 50",
-        source_ref,
-        source,
-    )
-    return [row["complaint_id"] for row in rows]
-
-
 async def find_case(connection: Connection, complaint_id: UUID) -> dict[str, Any] | None:
     """What GET needs: the complaint's own facts, and the notifier's last word where there is one."""
     row = await connection.fetchrow(
@@ -243,26 +234,6 @@ async def get_change(connection: Connection, by: str, change_id: str) -> dict[st
     )
     assert row is not None
     return dict(row)
-
-
-async def record_statuses(connection: Connection, statuses: Sequence[tuple[UUID, int, str, str]]) -> None:
-    """(complaint, sequence, state, status as JSON), at most one a complaint; only a greater sequence is applied."""
-    await connection.execute(
-        """
-        INSERT INTO cases (complaint_id, sequence, state, status)
-        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) AS new (id, sequence, state, status) ORDER BY id
-        ON CONFLICT (complaint_id) DO UPDATE SET sequence = excluded.sequence, state = excluded.state, status = excluded.status
-        WHERE cases.sequence < excluded.sequence
-        """,
-        [item[0] for item in statuses],
-        [item[1] for item in statuses],
-        [item[2] for item in statuses],
-        [item[3] for item in statuses],
-    )
-    await connection.execute(
-        "UPDATE complaints SET next_look_at = NULL WHERE id = ANY ($1::uuid[]) AND next_look_at IS NOT NULL",
-        sorted(item[0] for item in statuses if item[2] != "received"),
-    )
 
 
 async def claim_unheard(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from services.intake.answers import KnownAnswer, spoken_view
 from services.intake.speakers import Speaker
 
 
@@ -18,12 +19,18 @@ def may_read(speaker: Speaker, sources: Sequence[str], status: dict[str, Any] | 
     return any(item.get(speaker.role) == speaker.subject for item in assignments)
 
 
-def case_view(case: dict[str, Any], status: dict[str, Any] | None) -> dict[str, Any]:
-    """The notifier's last word; before there is one, what intake itself knows."""
+def case_view(
+    case: dict[str, Any], status: dict[str, Any] | None, answers: Sequence[KnownAnswer] = (), speaker: Speaker | None = None
+) -> dict[str, Any]:
+    """The notifier's last word; before there is one, what intake itself knows.
+
+    For one case alone, with its `answers` and who reads: also their texts, and a unit's or desk's own `drafts`.
+    """
     view = {"id": case["id"], "source": case["source"], "source_ref": case["source_ref"]}
     if status is not None:
         names = ("state", "class", "reported_at", "assignments", "clocks", "answers", "timeline")
-        return view | {name: status[name] for name in names}
+        view |= {name: status[name] for name in names}
+        return view if speaker is None else view | spoken_view(status["answers"], answers, speaker)
     received = from_json(case["received"])
     return view | {
         "state": "received",

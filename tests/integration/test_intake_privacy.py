@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from deploy.local.kafka import RunningKafka
+from tests.assigned import assignment, tell
 from tests.door import few_topics
 from tests.processes import ServiceProcess
 from tests.world import World, report, until
@@ -120,17 +121,33 @@ async def test_no_secret_leaves_intake_by_any_way(world: World, tmp_path: Path) 
                 await post("/v1/imports", row, 200)
             seen += [(await http.post("/v1/complaints", content=body)).text for body in refused()]
 
+            await tell(world, made["id"], assignment())
+            unit, triage = await world.key("unit:imigrasi"), await world.key("triage")
+            case = f"/v1/complaints/{made['id']}"
+            answer = {"text": SPOKEN, "is_final": True, "drafted_by": "Namaku Rahasia", "approved_by": "Jalan Tersembunyi 17"}
+            said = {"update_id": "1", "status": "answered", "note": SPOKEN, "reason": SPOKEN, "answer": answer}
+            await post(f"{case}/updates", said, 202, unit)
+            await post(f"{case}/updates", said | {"note": f"{SPOKEN}!"}, 422, unit)
+            await post(f"{case}/updates", said | {"update_id": "2", "status": SPOKEN, "outcome": SPOKEN}, 422, unit)
+            await post(f"{case}/updates", said | {"update_id": "3", "answer": answer | {"approved_by": None}}, 202, unit)
+            order = {"decision_id": "1", "replaces": ["0/0"], "order": {"agency": SPOKEN[:200]}, "reason": SPOKEN}
+            await post(f"{case}/decisions", order, 202, triage)
+            await post(f"{case}/decisions", order | {"order": {"unit": SPOKEN}, "replaces": [SPOKEN]}, 422, triage)
+            disclosed = await http.post(f"{case}/disclosures", json={"purpose": SPOKEN}, headers=unit)
+            assert (disclosed.status_code, SPOKEN in disclosed.text) == (200, True)
+
             # A bug, told by the database in words that quote the row, and the same of a whole group.
             await world.db.execute(
                 """
                 CREATE FUNCTION intake.quote() RETURNS trigger LANGUAGE plpgsql AS $$
                 BEGIN RAISE EXCEPTION 'row: %', NEW.original USING DETAIL = NEW.original; END $$;
                 CREATE TRIGGER quote BEFORE INSERT ON intake.reports FOR EACH ROW EXECUTE FUNCTION intake.quote();
+                CREATE TRIGGER quote BEFORE INSERT ON intake.speech FOR EACH ROW EXECUTE FUNCTION intake.quote();
                 """
             )
             await post("/v1/complaints", full(source_ref="4"), 500)
             await post("/v1/complaints/batch", b"\n".join(json.dumps(full(source_ref=str(number))).encode() for number in range(5, 9)), 200)
-            case = f"/v1/complaints/{made['id']}"
+            await post(f"{case}/updates", said | {"update_id": "4"}, 500, unit)
             paths = ("/metrics", "/health/ready", "/openapi.json", case, "/v1/complaints?source_ref=1", "/v1/complaints?source_ref=3")
             seen += [(await http.get(path)).text for path in paths]
 
@@ -142,7 +159,7 @@ async def test_no_secret_leaves_intake_by_any_way(world: World, tmp_path: Path) 
         intake.stop()
     records = await world.records(topics.received, topics.changes, topics.dead_letters("intake"))
     assert {json.loads(record.value or b"")["complaint_id"] for record in records if record.topic == topics.received}
-    assert len(records) == 6, "three reports, a joined one, a change, and an import's change"
+    assert len(records) == 9, "three reports, a joined one, a change, an import's change, an update, a decision and a disclosure"
     seen += [f"{record.value!r} {record.key!r} {record.headers!r}" for record in records]
     assert "A request failed because of a bug" in intake.log
     seen.append(intake.log)

@@ -84,11 +84,10 @@ async def test_a_joined_report_is_found_by_either_reference(door: Door) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ("", "source_ref"),
         ("source_ref=", "source_ref"),
         ("source_ref=" + "1" * 201, "source_ref"),
         ("source_ref=%00", "source_ref"),
-        ("source_ref=1&unit=imigrasi", "unit"),
+        ("source_ref=1&source_ref=2", "source_ref"),
         ("source_ref=1&x=", "x"),
     ],
 )
@@ -100,7 +99,7 @@ async def test_a_question_that_makes_no_sense_is_refused_naming_it(door: Door, q
 async def test_an_odd_reference_finds_nothing(door: Door, reference: str) -> None:
     path = f"{PATH}?source_ref={reference}" if reference.startswith("%") else PATH
     response = await door.http.get(path, params=None if reference.startswith("%") else {"source_ref": reference})
-    assert (response.status_code, response.json()) == (200, {"items": []})
+    assert (response.status_code, response.json()) == (200, {"items": [], "next": None})
 
 
 @pytest.mark.parametrize("name", ["x", "batch", "5049672", "0", "00000000-0000-4000-8000-00000000000g", "%00", "..%2f"])

@@ -58,6 +58,17 @@ def test_flags_left_out_are_true() -> None:
     assert (event.is_anonymous, event.is_confidential) == (True, True)
 
 
+def test_what_the_source_s_status_means_is_told_of_reports_and_of_changes() -> None:
+    assert received().source_state is None
+    assert received(source_status="Terverifikasi").source_state == "verified"
+    assert received(source_status="Belum terverifikasi", disposition=[{"name": "Setjen"}]).source_state == "verified"
+    assert received(disposition=[{"name": "Setjen"}], source_status="Selesai").source_state == "closed"
+    assert changed().source_state is None
+    assert changed(fields={"disposition": [{"name": "Setjen"}]}).source_state is None
+    assert changed(source_status="Ditunda").source_state == "paused"
+    assert changed(source_status="sesuatu yang baru").source_state == "open"
+
+
 @given(st.dates(date(1900, 1, 1), date(2100, 12, 31)), st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_dates_classes_and_instants_are_never_taken_for_identifiers(day: date, instant: datetime) -> None:
     fields = {"occurred_on": str(day), "class": "aspirasi", "disposition": [{"name": "Setjen", "at": instant.isoformat()}]}
