@@ -17,7 +17,7 @@ from lokal.samaran import PiiType, Samaran
 from rich.console import Console
 from rich.table import Table
 
-from services.intake.masking import MASK_KINDS, mask, needs_masker
+from shared.masking import MASK_KINDS, mask, needs_masker
 
 CASES = Path(__file__).parent.parent / "tests" / "unit" / "data" / "masking_cases.toml"
 _MARK = re.compile(r"\{([a-z]+):([^}]*)\}")

@@ -47,7 +47,7 @@ class KeptCase:
         for item in facts:
             fact, counts_at = item if isinstance(item, tuple) else (item, now)
             if isinstance(fact, CaseUpdate):
-                known.append(reading.said(fact, counts_at, {"reason": fact.reason, "note": fact.note}))
+                known.append(reading.said(fact, counts_at))
             elif isinstance(fact, ComplaintChanged):
                 known.append(reading.changed(fact))
             elif isinstance(fact, ComplaintReceived):

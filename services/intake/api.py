@@ -22,7 +22,6 @@ from services.intake.imports import ImportedRow, accept_row
 from services.intake.keys import Doorkeeper
 from services.intake.lines import MOST_LINES, line_by_line, read_body
 from services.intake.listing import list_cases
-from services.intake.masking import LONG_TEXT
 from services.intake.orders import accept_decision
 from services.intake.parsing import parse_json, validate
 from services.intake.publication import mask_report
@@ -34,6 +33,7 @@ from services.intake.speech import Decision, DisclosureRequest, Update
 from services.intake.updates import accept_update
 from services.intake.views import case_view, may_read
 from shared.logs import get_logger
+from shared.masking import LONG_TEXT
 from shared.postgres import AWAY, transaction
 from shared.problems import Problem, away
 from shared.runtime import Prepared

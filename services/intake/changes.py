@@ -7,10 +7,10 @@ from uuid import UUID
 from services.intake import store
 from services.intake.domain import Change, original_of, request_sha
 from services.intake.handlers import PATIENCE_SECONDS, Intake, not_found, patiently
-from services.intake.masking import LONG_TEXT
 from services.intake.publication import change_message, changed_event
 from services.intake.speakers import Speaker
 from shared.events import ComplaintChanged
+from shared.masking import LONG_TEXT
 from shared.outbox import add_to_outbox
 from shared.postgres import Connection, read_clock
 from shared.problems import Problem

@@ -48,12 +48,11 @@ async def record_statuses(connection: Connection, statuses: Sequence[NewStatus])
         )
     applied = {row["complaint_id"] for row in rows}
     if applied:
-        await _list(connection, [item for item in statuses if item.complaint_id in applied])
-        await _number(connection, sorted(applied))
+        await _number(connection, await _list(connection, [item for item in statuses if item.complaint_id in applied]))
 
 
-async def _list(connection: Connection, statuses: Sequence[NewStatus]) -> None:
-    """Who is shown the cases, whose rows in `cases` are locked. Writes only what differs."""
+async def _list(connection: Connection, statuses: Sequence[NewStatus]) -> list[tuple[UUID, str]]:
+    """Who is shown the cases, whose rows in `cases` are locked: each case with each of its readers. Writes only what differs."""
     ids = [item.complaint_id for item in statuses]
     known = {
         (row["complaint_id"], row["reader"]): (row["state"], row["due_at"])
@@ -75,7 +74,12 @@ async def _list(connection: Connection, statuses: Sequence[NewStatus]) -> None:
     gone = known.keys() - shown.keys()
     if gone:
         await connection.execute(
-            "DELETE FROM listed_cases USING unnest($1::uuid[], $2::text[]) AS gone (id, name) WHERE complaint_id = id AND reader = name",
+            """
+            WITH gone AS (SELECT * FROM unnest($1::uuid[], $2::text[]) AS known (id, name)), unnumbered AS (
+                DELETE FROM status_changes USING gone WHERE complaint_id = id AND reader = name
+            )
+            DELETE FROM listed_cases USING gone WHERE complaint_id = id AND reader = name
+            """,
             [complaint_id for complaint_id, _ in gone],
             [reader for _, reader in gone],
         )
@@ -90,10 +94,11 @@ async def _list(connection: Connection, statuses: Sequence[NewStatus]) -> None:
             """,
             *(list(column) for column in zip(*differing, strict=True)),
         )
+    return list(shown)
 
 
-async def _number(connection: Connection, complaint_ids: Sequence[UUID]) -> None:
-    """Give the cases the next numbers of the change feed.
+async def _number(connection: Connection, shown: Sequence[tuple[UUID, str]]) -> None:
+    """Give the cases the next numbers of the change feed, each one for all its readers.
 
     Under a lock that is let go only once the commit is visible, so numbers become visible in their order: whoever has read up to one
     has missed none below it. It is taken last, when nothing else is left to wait for.
@@ -101,11 +106,17 @@ async def _number(connection: Connection, complaint_ids: Sequence[UUID]) -> None
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _NUMBERING_LOCK)
     await connection.execute(
         """
-        INSERT INTO status_changes (complaint_id, change, changed_at)
-        SELECT id, nextval('status_change_numbers'), (SELECT jalur.jalur_now()) FROM unnest($1::uuid[]) AS new (id)
-        ON CONFLICT (complaint_id) DO UPDATE SET change = excluded.change, changed_at = excluded.changed_at
+        WITH numbered AS MATERIALIZED (
+            SELECT id, nextval('status_change_numbers') AS change FROM unnest($1::uuid[], $2::text[]) AS new (id, reader)
+            WHERE reader = 'all'
+        )
+        INSERT INTO status_changes (complaint_id, reader, change, changed_at)
+        SELECT id, reader, change, (SELECT jalur.jalur_now())
+        FROM unnest($1::uuid[], $2::text[]) AS new (id, reader) JOIN numbered USING (id) ORDER BY id
+        ON CONFLICT (complaint_id, reader) DO UPDATE SET change = excluded.change, changed_at = excluded.changed_at
         """,
-        complaint_ids,
+        [complaint_id for complaint_id, _ in shown],
+        [reader for _, reader in shown],
     )
 
 
@@ -234,22 +245,19 @@ class Ends:
 
 async def find_ends(connection: Connection) -> Ends:
     row = await connection.fetchrow(
-        "SELECT last_value AS given, coalesce((SELECT max(change) FROM status_changes), 0) AS visible FROM status_change_numbers"
+        "SELECT last_value AS given, coalesce((SELECT max(change) FROM status_changes WHERE reader = 'all'), 0) AS visible"
+        " FROM status_change_numbers"
     )
     assert row is not None
     return Ends(**dict(row))
 
 
 async def find_changes(connection: Connection, reader: str, source: str | None, after: int, limit: int) -> list[dict[str, Any]]:
-    """The cases whose status changed after this number, each at its newest; `own_ref` is the reference by which the source knows it.
-
-    PostgreSQL goes along the numbers where the reader is shown many cases, and sorts the reader's own where these are few.
-    """
+    """The cases whose status changed after this number, each at its newest; `own_ref` is the reference by which the source knows it."""
     rows = await connection.fetch(
         f"""
         WITH page AS MATERIALIZED (
-            SELECT complaint_id, change, changed_at FROM status_changes JOIN listed_cases USING (complaint_id)
-            WHERE reader = $1 AND change > $3 ORDER BY change LIMIT $4
+            SELECT complaint_id, change, changed_at FROM status_changes WHERE reader = $1 AND change > $3 ORDER BY change LIMIT $4
         )
         SELECT {_VIEW}, page.change, page.changed_at, sequence, (
             SELECT reports.source_ref FROM reports WHERE reports.complaint_id = page.complaint_id AND reports.source = $2

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from services.intake.masking import mask
+from shared.masking import mask
 from shared.problems import Problem
 
 MOST_BYTES = 256 * 1024

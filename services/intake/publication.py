@@ -8,9 +8,9 @@ from uuid import UUID
 
 from services.intake.domain import SERVICE_OF, Addressed, Change, Submission
 from services.intake.lapor_status import is_final, state_said
-from services.intake.masking import mask
 from shared.envelope import Message, change_event_id, enclose, received_id
 from shared.events import ComplaintChanged, ComplaintReceived, Disposition, Instant, Location
+from shared.masking import mask
 from shared.topics import Topics
 
 

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.intake.masking import mask
 from services.intake.speech import Decision, Update
 from shared.events import AssignmentStatus, ComplaintChanged
+from shared.masking import mask
 
 
 def mask_texts(texts: tuple[str | None, ...]) -> tuple[str | None, ...]:

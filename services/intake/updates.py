@@ -9,13 +9,13 @@ from services.intake import speech_store, store
 from services.intake.answers import KnownAnswer
 from services.intake.domain import original_of, request_sha
 from services.intake.handlers import PATIENCE_SECONDS, Intake, not_found, patiently
-from services.intake.masking import LONG_TEXT
 from services.intake.publication import change_message
 from services.intake.speakers import Speaker
 from services.intake.speech import Update, check_update, find_assignment, own_assignments, refused_field
 from services.intake.speech_events import mask_texts, update_event
 from services.intake.speech_store import Said
 from shared.events import AssignmentStatus, CaseStatus
+from shared.masking import LONG_TEXT
 from shared.outbox import add_to_outbox
 from shared.postgres import Connection, read_clock
 from shared.problems import Problem

@@ -116,8 +116,10 @@ class Case:
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody still has to do something."""
-        return self.is_opened and self.life.state not in ("closed", "withdrawn", "history", "transferred")
+        """Whether somebody still has to do something; also to say yes to a transfer that is only proposed."""
+        if self.life.state == "transferred":
+            return bool(self.life.waiting)
+        return self.is_opened and self.life.state not in ("closed", "withdrawn", "history")
 
     @property
     def is_watched(self) -> bool:

@@ -55,9 +55,17 @@ class StoredCase:
 async def find_case(connection: Connection, complaint_id: UUID) -> StoredCase | None:
     """None where the notifier has no case of it (yet)."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch(f"SELECT {_COLUMNS} FROM cases WHERE id = $1 AND is_opened", complaint_id)  # noqa: S608 - our own text
-        found = await _with_lines(connection, rows)
+        found = await read_chosen(connection, [complaint_id])
     return found[0] if found else None
+
+
+async def read_chosen(connection: Connection, complaint_ids: Sequence[UUID]) -> list[StoredCase]:
+    """Those of them that are cases, in the caller's transaction, by their id."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM cases WHERE is_opened AND id = ANY ($1::uuid[]) ORDER BY id",  # noqa: S608 - our own text
+        complaint_ids,
+    )
+    return await _with_lines(connection, rows)
 
 
 async def read_cases(connection: Connection, page: int = 200, after: UUID | None = None) -> AsyncIterator[list[StoredCase]]:

@@ -34,7 +34,7 @@ class Clockwork:
         self.version = f"{policies.version} {calendar.version}"
         self.limits = Limits(self._reply_until, self._extend_until)
         self._places: dict[tuple[str | None, str | None, tuple[str, ...]], tuple[ZoneInfo, Calendar]] = {}
-        self._first = datetime(calendar.first_year + 1, 1, 2, tzinfo=ZoneInfo("UTC"))
+        self.first_start = datetime(calendar.first_year + 1, 1, 2, tzinfo=ZoneInfo("UTC"))
 
     # --- what runs
 
@@ -92,7 +92,7 @@ class Clockwork:
     def due(self, run: Run, place: tuple[ZoneInfo, Calendar], after: int = 0) -> datetime | None:
         """The instant so many units past the deadline; None where a pause that is open keeps it from coming."""
         zone, calendar = place
-        start = max(run.started_at, self._first)  # a start before the calendar begins is long overdue whichever day it was
+        start = max(run.started_at, self.first_start)  # a start before the calendar begins is long overdue whichever day it was
         return periods.due_at(calendar, run.row.amount + run.extra + after, run.row.unit, start, zone, run.pauses)
 
     def _place_of(self, life: Life, subject: str) -> tuple[ZoneInfo, Calendar]:
@@ -136,10 +136,11 @@ class Clockwork:
         place = self._place_of(case.life, run.subject)
         due = self.due(run, place)
         is_waiting = due is None or run.is_paused
-        if due is None:  # shown as if the reporter answered now; nothing fires by it
-            due = self.due(Run(run.subject, run.row, run.episode, run.started_at, extra=run.extra), place)
+        if due is None:  # shown without the pause that is open; nothing fires by it
+            ended = tuple(pause for pause in run.pauses if pause[1] is not None)
+            due = self.due(Run(run.subject, run.row, run.episode, run.started_at, pauses=ended, extra=run.extra), place)
             assert due is not None
-        is_provisional = run.row.unit == "wd" and periods.is_provisional(place[1], max(run.started_at, self._first), due)
+        is_provisional = run.row.unit == "wd" and periods.is_provisional(place[1], max(run.started_at, self.first_start), due)
         if clock is None:
             occurrence = 1 + max(
                 (item.occurrence for item in case.clocks if (item.subject, item.code) == (run.subject, run.row.code)), default=0
@@ -149,8 +150,6 @@ class Clockwork:
         elif due != clock.due_at and run.stopped_at is None and not is_waiting:
             say_of_clock(case, clock, "deadline_changed", now, _told(run.row), absences, previous_due_at=clock.due_at, due_at=due, why=why)
             case.note(now, f"deadline of {clock.code} changed: {why}", "notifier", "retimed", code=clock.code, due_at=due.isoformat())
-        if is_waiting and clock.state != "paused" and run.stopped_at is None:
-            due = max(due, clock.due_at)
         clock.zone, clock.started_at, clock.due_at, clock.is_provisional = place[0].key, run.started_at, due, is_provisional
         clock.stopped_at = run.stopped_at
         if run.stopped_at is not None:

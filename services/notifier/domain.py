@@ -130,16 +130,20 @@ def retime(case: Case, setting: Setting) -> None:
         case.is_changed = True
 
 
-def fire(case: Case, until: datetime, setting: Setting) -> list[Fired]:
-    """Fire what is due up to `until`, in the order of the instants; an expiry may end the case and with it its clocks."""
+def fire(case: Case, until: datetime, setting: Setting) -> tuple[list[Fired], list[Ask]]:
+    """Fire what is due up to `until`, in the order of the instants; an expiry may end the case and with it its clocks.
+
+    Returns what fired, and what the router is to be asked because of it.
+    """
     fired: list[Fired] = []
+    asked: list[Ask] = []
     while True:
         more, ending = setting.clockwork.fire(case, until, setting.now, setting.absences)
         fired += more
         if ending is None:
-            return fired
+            return fired, asked
         clock, ends, instant = ending
-        learn(case, [Expired(instant, clock.code, clock.episode, ends)], setting)
+        asked += learn(case, [Expired(instant, clock.code, clock.episode, ends)], setting)
 
 
 def refuse(case: Case, item: Parked, setting: Setting) -> str:

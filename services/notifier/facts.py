@@ -176,5 +176,5 @@ def identity(fact: Fact) -> str:
     if isinstance(fact, Requested):
         return f"requested {fact.decision}"
     if isinstance(fact, Expired):
-        return f"expired {fact.code} {fact.episode}"
+        return f"expired {fact.code} {fact.episode} {fact.at.isoformat()}"
     return f"{fact.fact} {fact.at.isoformat()}"

@@ -85,7 +85,7 @@ class Notifier:
         said: dict[tuple[UUID, UUID], tuple[Fact, Input]] = {}
         for _, payload in batch:
             if isinstance(payload, CaseUpdate):
-                update = reading.said(payload, next(times), {})
+                update = reading.said(payload, next(times))
                 said.setdefault((update.id, payload.complaint_id), (update, payload))
             elif isinstance(payload, ComplaintChanged):
                 change = reading.changed(payload)
@@ -203,10 +203,11 @@ class Notifier:
             setting = await self._setting(connection)
             loaded = _revived(cases.values(), setting)
             swept = []
+            asked: list[tuple[Case, Ask]] = []
             for case in cases.values():
                 try:
                     domain.retime(case, setting)
-                    fired += domain.fire(case, until, setting)
+                    told, asks = domain.fire(case, until, setting)
                 except Exception as error:  # one case that cannot be fired must not stop the others' clocks
                     self._passed_over.add(case.id)
                     self._metrics.consumer.bugs.inc()
@@ -215,7 +216,9 @@ class Notifier:
                     )
                 else:
                     swept.append(case)
-            await self._save(connection, swept, setting, (), loaded)
+                    fired += told
+                    asked += [(case, ask) for ask in asks]
+            await self._save(connection, swept, setting, asked, loaded)
         self._relay.wake()
         for kind, late in fired:
             self._metrics.fired.labels(kind).inc()

@@ -23,6 +23,11 @@ def live(facts: Iterable[Fact], limits: Limits, refused: frozenset[str] = frozen
     return _Living([fact for fact in facts if identity(fact) not in refused], limits, targets or {}).run()
 
 
+def _rank(fact: Fact) -> int:
+    """A lead's answer comes after the merging that makes it count."""
+    return RANK["unmerged" if isinstance(fact, Said) and fact.lead is not None else fact.fact]
+
+
 class _Living:
     def __init__(self, facts: list[Fact], limits: Limits, targets: Mapping[UUID, str]) -> None:
         self.life = Life()
@@ -59,7 +64,7 @@ class _Living:
                 life.verify(report.reported_at)
             elif report.state == "paused":
                 life.pause(report.at)
-        timed = [(self._counts_at(fact), RANK[fact.fact], identity(fact), fact) for fact in self.facts]
+        timed = [(self._counts_at(fact), _rank(fact), identity(fact), fact) for fact in self.facts]
         for at, _, known_by, fact in sorted(timed, key=lambda item: item[:3]):
             why = self._take(fact, at)
             if why is not None:
@@ -72,7 +77,10 @@ class _Living:
     def _counts_at(self, fact: Fact) -> datetime:
         """Its own instant, but not before the decision it speaks of: the clocks of two hosts differ by milliseconds."""
         spoken_of: list[datetime] = []
-        if isinstance(fact, Said) and fact.unit is not None:
+        if isinstance(fact, Unmerged) or (isinstance(fact, Said) and fact.lead is not None):
+            # What happened to the lead before this case was merged into it happens to this one at the merging.
+            spoken_of = [self._counts_at(item) for item in self.facts if isinstance(item, Said) and item.into == fact.lead]
+        elif isinstance(fact, Said) and fact.unit is not None:
             own = [part for part in self.read.values() if part.unit == fact.unit]
             spoken_of = [min(part.at for part in own)] if own else []
             spoken_of += [part.at for part in own if part.assignment_id == fact.assignment_id]
@@ -205,7 +213,7 @@ class _Living:
         life = self.life
         if (change.state == "verified" or change.kind == "redisposed") and life.verified_at is None:
             life.verify(at)
-        if change.state == "paused" and not life.is_paused:
+        if change.state == "paused" and not life.is_paused and life.answered_at is None:
             life.pause(at)
         elif life.is_paused and (change.kind == "completed" or change.state in ("open", "verified")):
             life.resume(at)

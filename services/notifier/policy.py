@@ -8,9 +8,10 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise, product
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from shared.events import ComplaintClass, FollowUpKind, ServiceName, UnitSlug
 
@@ -140,7 +141,7 @@ _NEEDED: tuple[tuple[str, Mark, str], ...] = (
     ("case", "answered", "the reporter's time to reply"),
     ("assignment", "assigned", "an assignment"),
 )
-_VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.\d+)?")
+_VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.[1-9])?")
 
 
 class Policies(_Row):
@@ -163,7 +164,7 @@ class Policies(_Row):
             ]
             if not any("accepted" in row.stops for row in assignment):
                 missing.append("the delivery of an assignment")
-            if not any("followed_up" in row.stops for row in assignment):
+            if not any("followed_up" in row.stops and "accepted" not in row.stops for row in assignment):
                 missing.append("a first follow-up")
             if subject.class_ is not None and not any(row.family == "finish" for row in case):
                 missing.append("the answer itself")
@@ -207,7 +208,21 @@ class Policies(_Row):
 
 def read_policies(text: str) -> Policies:
     """Policies from the text of `policies.toml`; what is wrong with it is a ValueError that names the clock."""
-    return Policies.model_validate(tomllib.loads(text))
+    data = tomllib.loads(text)
+    try:
+        return Policies.model_validate(data)
+    except ValidationError as error:
+        raise ValueError("; ".join(_named(item, data) for item in error.errors(include_url=False))) from None
+
+
+def _named(error: ErrorDetails, data: dict[str, Any]) -> str:
+    """Rows have numbers for pydantic and codes for people."""
+    place, words = list(error["loc"]), error["msg"].removeprefix("Value error, ")
+    if place[:1] == ["clocks"] and len(place) > 1:
+        code = data["clocks"][place[1]].get("code", f"row {place[1]}")
+        field = ".".join(str(name) for name in place[2:])
+        return f"{code}: {field}: {words}" if field else words
+    return f"{'.'.join(str(name) for name in place)}: {words}" if place else words
 
 
 @cache

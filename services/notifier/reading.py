@@ -1,7 +1,6 @@
 """Turns what arrives into facts of a case. Pure; it decides nothing about the case."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, get_args
 from uuid import UUID
@@ -21,9 +20,11 @@ from shared.events import (
     RerouteOrder,
     SourceChangeKind,
 )
+from shared.masking import mask
 
 Part = ComplaintRouted | ComplaintHeld | ComplaintTransferred
 _CODE = re.compile(r"[a-z][a-z_]{0,39}")
+_LONGEST_REASON = 500
 _REWRITES = ("title", "text", "location")
 # Fields of a report that a source may send anew, and that another decision must know.
 EDITED = ("title", "text", "class", "category", "channel", "occurred_on", "location", "is_anonymous", "is_confidential", "disposition")
@@ -80,8 +81,8 @@ def _outcome(part: Part) -> PartOutcome:
     return "proposed" if part.source == "lapor" and part.decided_by == "router" else "transferred"
 
 
-def said(update: CaseUpdate, counts_at: datetime, mask: Mapping[str, str | None]) -> Said:
-    """What a unit wrote into its own topic. `mask`: its free texts with identifiers taken out."""
+def said(update: CaseUpdate, counts_at: datetime) -> Said:
+    """What a unit wrote into its own topic. Its words are masked before they go further, and a reason is a line, not a letter."""
     return Said(
         id=refused_update_id(update.unit, update.update_id),
         at=counts_at,
@@ -90,7 +91,7 @@ def said(update: CaseUpdate, counts_at: datetime, mask: Mapping[str, str | None]
         status=update.status,
         named=update.update_id,
         assignment_id=update.assignment_id,
-        reason=mask.get("reason") or mask.get("note"),
+        reason=mask(words[:_LONGEST_REASON]).text if (words := _text(update.reason) or _text(update.note)) else None,
         suggested_unit=update.suggested_unit,
         into=update.into,
         outcome=_code(update.outcome),

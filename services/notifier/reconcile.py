@@ -50,7 +50,9 @@ async def list_orphans(connection: Connection, limit: int) -> list[Orphan]:
         """,
         limit,
     )
-    return [Orphan(row["id"], row["state"], _reasons(row["is_watched"], row["has_owner"]), row["is_undecided"], row["since"]) for row in rows]
+    return [
+        Orphan(row["id"], row["state"], _reasons(row["is_watched"], row["has_owner"]), row["is_undecided"], row["since"]) for row in rows
+    ]
 
 
 def _reasons(is_watched: bool, has_owner: bool) -> tuple[OrphanReason, ...]:

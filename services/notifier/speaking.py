@@ -117,6 +117,8 @@ def _of_the_case(
             return "the report is verified already"
         life.verify(at)
     elif said.status == "need_info":
+        if life.answered_at is not None:
+            return "everybody has answered"  # nothing runs that could wait, and nothing that would end the waiting
         if life.is_paused:
             return "the reporter has been asked already"
         life.pause(at)
@@ -161,7 +163,7 @@ def _close(life: Life, said: Said, at: datetime, assignment: Assignment | None) 
         return LAPOR_CLOSES
     if assignment is not None:
         assignment.move("closed", at)
-        if life.in_state(*LIVE) or life.waiting:
+        if life.in_state(*LIVE) or life.waiting or life.pending:
             return None
     elif life.answered_at is None:
         return "not everybody has answered"

@@ -6,7 +6,10 @@ from services.notifier.facts import Changed, Decided, Disclosed, Expired, Fact, 
 def words(fact: Fact) -> tuple[str, str | None]:
     """What happened, and by whom. No free text of a reporter's is in it."""
     if isinstance(fact, Reported):
-        return "received as history" if fact.is_final else "received", f"source:{fact.source}" if fact.source else None
+        by = f"source:{fact.source}" if fact.source else None
+        if not fact.is_complete:
+            return "known from its decision", by
+        return "received as history" if fact.is_final else "received", by
     if isinstance(fact, Decided):
         return _decided(fact), fact.decided_by
     if isinstance(fact, Said):

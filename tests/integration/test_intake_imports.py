@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.postgres import RunningPostgres
 from services.intake import publication
-from services.intake.masking import mask
+from shared.masking import mask
 from tests.door import Door, fields_of, shared_door
 from tests.world import report
 

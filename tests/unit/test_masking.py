@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.masking_quality import measure, read_cases
-from services.intake.masking import MASK_KINDS, Masked, mask, needs_masker
+from shared.masking import MASK_KINDS, Masked, mask, needs_masker
 
 _TOKEN = re.compile(r"\[[A-Z]+\]")
 # Pieces of which identifiers, and what only looks like one, are made: arbitrary text alone would hardly ever hold any.

@@ -10,11 +10,14 @@ CREATE TABLE listed_cases (
     PRIMARY KEY (complaint_id, reader)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
--- When the read model last changed. Apart from the lists: most statuses change nothing in them, and each of them this.
+-- The change feed: under which number a case last changed, the same for each of its readers. Apart from the lists, of which most
+-- statuses change nothing, while each of them changes this.
 CREATE TABLE status_changes (
-    complaint_id uuid PRIMARY KEY,
+    complaint_id uuid NOT NULL,
+    reader       text COLLATE "C" NOT NULL,
     change       bigint NOT NULL,
-    changed_at   timestamptz NOT NULL
+    changed_at   timestamptz NOT NULL,
+    PRIMARY KEY (complaint_id, reader)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 -- Numbers the changes. Not a transaction id: a sequence goes on from where it was when the database is restored elsewhere.
@@ -50,13 +53,16 @@ INSERT INTO listed_cases (complaint_id, reader, reported_at, state, due_at)
 SELECT complaint_id, reader, known.reported_at, known.state, min(readers.due_at)
 FROM readers JOIN known USING (complaint_id) GROUP BY complaint_id, reader, known.reported_at, known.state;
 
-INSERT INTO status_changes (complaint_id, change, changed_at)
-SELECT complaint_id, nextval('status_change_numbers'), jalur.jalur_now() FROM (SELECT DISTINCT complaint_id FROM listed_cases) AS listed;
+WITH numbered AS MATERIALIZED (
+    SELECT complaint_id, nextval('status_change_numbers') AS change FROM listed_cases WHERE reader = 'all'
+)
+INSERT INTO status_changes (complaint_id, reader, change, changed_at)
+SELECT complaint_id, reader, change, jalur.jalur_now() FROM listed_cases JOIN numbered USING (complaint_id);
 
 -- The one order of all lists: a state's cases by the instant they were reported, their deadlines compared inside the index. A list without
 -- a state is merged from the eleven; more indexes would cost each status more than they save a reader.
 CREATE INDEX listed_cases_order ON listed_cases (reader, state, reported_at, complaint_id, due_at);
-CREATE INDEX status_changes_change ON status_changes (change);
+CREATE INDEX status_changes_order ON status_changes (reader, change);
 
 -- Complaints without a decision yet, among them all without a status; empty where all goes well.
 CREATE INDEX complaints_unheard ON complaints (reported_at, id) WHERE next_look_at IS NOT NULL;

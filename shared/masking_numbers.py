@@ -10,7 +10,7 @@ from datetime import date
 
 from lokal import parse_nik
 
-from services.intake.masking_rules import RULES, Span, cue_before, words
+from shared.masking_rules import RULES, Span, cue_before, words
 
 _RUN = re.compile(r"\d(?:[ \t./()_-]{0,5}+\d){5,}+", re.ASCII)
 _GROUP = re.compile(r"\d+", re.ASCII)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from lokal.samaran._names import AMBIGUOUS_GIVEN_NAMES, BALINESE_NAMES, FAMILY_NAMES, GIVEN_NAMES, SECOND_NAMES
 
-from services.intake.masking_rules import RULES, Span, words
+from shared.masking_rules import RULES, Span, words
 
 _NAMES = RULES["names"]
 _STEMS: tuple[str, ...] = tuple(_NAMES["stems"])

@@ -7,10 +7,10 @@ other scripts, spaced out or with invisible characters between them are found, a
 import re
 from dataclasses import dataclass
 
-from services.intake.masking_names import may_announce, names
-from services.intake.masking_numbers import numbers
-from services.intake.masking_rules import PLATE_END, Span, blanked, emails, passports, plates, shielded, spells_at
-from services.intake.masking_view import positions, view
+from shared.masking_names import may_announce, names
+from shared.masking_numbers import numbers
+from shared.masking_rules import PLATE_END, Span, blanked, emails, passports, plates, shielded, spells_at
+from shared.masking_view import positions, view
 
 # Characters above which the caller moves `mask` off the event loop: 0.5 ms of work at this length, 15 ms for a text made to be slow.
 LONG_TEXT = 2_000
