@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from importlib import import_module
 from types import TracebackType
@@ -20,6 +20,7 @@ from shared.settings import Settings
 from shared.topics import Topics
 
 Found = TypeVar("Found")
+Entered = TypeVar("Entered")
 PATIENCE_SECONDS = 60.0
 
 
@@ -78,6 +79,10 @@ class World:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://intake", headers=await self.key(role)) as client:
             yield client
+
+    async def entered(self, context: AbstractAsyncContextManager[Entered]) -> Entered:
+        """Something that lasts until the test ends."""
+        return await self._stack.enter_async_context(context)
 
     async def key(self, role: str) -> dict[str, str]:
         if role not in self._keys:

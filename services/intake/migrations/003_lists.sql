@@ -3,7 +3,7 @@
 -- `due_at` is the earliest deadline that still runs and concerns this reader. A complaint of which nothing was heard yet is not here.
 CREATE TABLE listed_cases (
     complaint_id uuid NOT NULL,
-    reader       text COLLATE "C" NOT NULL,   -- compared by bytes: in half the time
+    reader       text COLLATE "C" NOT NULL,   -- names are ASCII: compared by bytes, in any locale
     reported_at  timestamptz NOT NULL,        -- the complaint's: it never changes, so that a page's end stays where it was
     state        text COLLATE "C" NOT NULL,
     due_at       timestamptz,
