@@ -42,7 +42,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
 
 
 async def test_the_readme_works_as_printed(shell, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    start, post, read, kafka, operate = blocks("bash")
+    start, post, read, kafka, doors, operate = blocks("bash")
     integrator, consumer, answer = blocks("python")
     await asyncio.to_thread(shell, start)
     accepted = json.loads(await asyncio.to_thread(shell, post))
@@ -68,6 +68,12 @@ async def test_the_readme_works_as_printed(shell, tmp_path: Path) -> None:  # ty
     finally:
         os.kill(process, 9)
 
+    async def assigned() -> bool:
+        return '"state":"assigned"' in await asyncio.to_thread(shell, read)
+
+    await until("the unit has it", assigned)
+    said = await asyncio.to_thread(shell, doors)
+    assert "Sudah tiga minggu sejak wawancara" in said, "the unit sees the report itself"
     await asyncio.to_thread(shell, f"python {tmp_path}/answer.py {accepted['id']}")
 
     async def answered() -> bool:
