@@ -152,6 +152,10 @@ class NotifierMetrics:
         self.watermark_age = Gauge("jalur_notifier_watermark_age_seconds", "Now minus the sweep's watermark", registry=self.registry)
         # Updates and changes that their case cannot take yet.
         self.parked = Gauge("jalur_notifier_parked_records", "Updates and changes parked", registry=self.registry)
+        # Open cases that no clock will speak of, or that nobody has; `jalur cases reconcile` lists them.
+        self.orphaned = Gauge(
+            "jalur_notifier_orphaned_cases", "Open cases without a live clock or an owner", ["reason"], registry=self.registry
+        )
         # Updates refused after their time, told to their unit.
         self.refused = Counter("jalur_notifier_refused_updates_total", "Updates refused", registry=self.registry)
 

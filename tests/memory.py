@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.notifier import domain, reading
 from services.notifier.calendar import load_calendar
-from services.notifier.case import Case
+from services.notifier.case import Case, Shown
 from services.notifier.clocks import Clockwork
 from services.notifier.domain import Setting
 from services.notifier.facts import ADAPTER, Ordered, Requested, Said, identity
@@ -18,7 +18,7 @@ from services.notifier.policy import load_policies
 from services.notifier.publication import messages_of, refusal_message, request_of
 from services.notifier.timeline import lines_of
 from shared.envelope import Message
-from shared.events import CaseStatus, CaseUpdate, ComplaintChanged, ComplaintReceived, FollowUp, RerouteRequested, TimelineEntry
+from shared.events import CaseStatus, CaseUpdate, ComplaintChanged, ComplaintReceived, FollowUp, RerouteRequested
 from shared.topics import Topics
 from shared.units import load_directory
 from tests.facts import MONDAY, Fact
@@ -84,10 +84,10 @@ class KeptCase:
     def _save(self, now: datetime) -> "KeptCase":
         if self.case.is_changed or self.case.unparked or self.case.is_asked_again:
             self.messages += messages_of(self.case, TOPICS, now)
-        shown = [TimelineEntry(at=item.at, what=item.what, by=item.by) for item in self.case.noted]
+        shown = [Shown(item.at, item.what, item.by) for item in self.case.noted]
         self.case.recent = sorted([*self.case.recent, *shown], key=lambda entry: entry.at)[-50:]
         lines_of(self.case, now)
-        self.case.noted, self.case.follow_ups, self.case.unparked, self.case.requests = [], [], [], []
+        self.case.noted, self.case.follow_ups, self.case.unparked, self.case.requests, self.case.voided = [], [], [], [], []
         self.case.is_changed = self.case.is_asked_again = False
         return self
 
@@ -104,7 +104,10 @@ class KeptCase:
         return [item for item in found.values() if not kinds or item.kind in kinds]
 
     def status(self) -> CaseStatus:
-        return CaseStatus.model_validate_json([item for item in self.messages if item.topic == TOPICS.status][-1].value or b"")
+        value = [item for item in self.messages if item.topic == TOPICS.status][-1].value or b""
+        status = CaseStatus.model_validate_json(value)
+        assert status.to_json() == value, "it is written field by field, just as the model would be"
+        return status
 
     def sequences(self) -> list[int]:
         """Of every event, in the order they were left."""
@@ -130,7 +133,9 @@ class KeptCase:
             "waiting": sorted(part.key for part in life.waiting),
             # What was asked for is asked for once, also where it proved wrong later; what a case cannot take was taken before it knew so.
             "asked": Counter(fact.cause_id for fact in case.facts if isinstance(fact, Requested) and fact.cause_id in causes),
-            "untaken": Counter([identity(item.fact) for item in case.parked] + [known_by for known_by in known if known_by in life.not_taken]),
+            "untaken": Counter(
+                [identity(item.fact) for item in case.parked] + [known_by for known_by in known if known_by in life.not_taken]
+            ),
         }
 
 

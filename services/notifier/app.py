@@ -51,11 +51,12 @@ def build(settings: Settings) -> Starlette:
         app.state.pool, app.state.consumer, app.state.progress = pool, consumer, progress
 
         async def look() -> None:
+            await sweep.rest()
             await sweep.step()
             app.state.kafka_answers = sweep.kafka_answers
 
         try:
-            async with running(settings, prepared, consumer.run(), forever(look, seconds=1.0), relay.run(), plumbing=("outbox", "breaker")):
+            async with running(settings, prepared, consumer.run(), forever(look, seconds=0.0), relay.run(), plumbing=("outbox", "breaker")):
                 yield
         finally:
             await ends.stop()

@@ -7,11 +7,10 @@ from uuid import UUID
 import asyncpg
 from pydantic_core import from_json
 
-from services.notifier.case import Case, Parked
+from services.notifier.case import Case, Parked, Shown
+from services.notifier.clock_text import read_clocks
 from services.notifier.facts import ADAPTER
-from services.notifier.store import read_clocks
 from services.notifier.timeline import Line
-from shared.events import TimelineEntry
 from shared.postgres import Connection
 
 _SHOWN = 50
@@ -46,7 +45,7 @@ class StoredCase:
                     case.refused.add(from_json(line.data or "{}")["refused"])
             except (ValueError, KeyError):
                 raise ValueError(f"line {line.number} cannot be read") from None
-        shown = [TimelineEntry.model_construct(at=line.at, what=line.what, by=line.by) for line in self.lines]
+        shown = [Shown(line.at, line.what, line.by) for line in self.lines]
         case.recent = sorted(shown, key=lambda entry: entry.at)[-_SHOWN:]
         case.parked = [Parked(item["id"], item["kind"], item["counts_at"], ADAPTER.validate_json(item["fact"])) for item in self.parked]
         return case
@@ -100,13 +99,15 @@ async def _with_lines(connection: Connection, rows: Sequence[asyncpg.Record]) ->
     return list(cases.values())
 
 
-async def find_strays(connection: Connection, limit: int) -> list[UUID]:
-    """Complaints that have lines, and no row that would name their number and the last one's hash: the row was taken away."""
+async def find_strays(connection: Connection, after: UUID | None, until: UUID | None) -> list[UUID]:
+    """Complaints behind `after` up to `until` that have lines, and no row that would name the last of them: it was taken away."""
     rows = await connection.fetch(
         """
-        SELECT complaint_id FROM timeline WHERE number = 1 AND NOT EXISTS (SELECT FROM cases WHERE cases.id = complaint_id)
-        ORDER BY complaint_id LIMIT $1
+        SELECT complaint_id FROM timeline
+        WHERE ($1::uuid IS NULL OR complaint_id > $1) AND ($2::uuid IS NULL OR complaint_id <= $2) AND number = 1
+        AND NOT EXISTS (SELECT FROM cases WHERE cases.id = complaint_id) ORDER BY complaint_id
         """,
-        limit,
+        after,
+        until,
     )
     return [row["complaint_id"] for row in rows]

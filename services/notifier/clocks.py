@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from services.notifier import periods
 from services.notifier.calendar import Calendar
-from services.notifier.case import CASE, Case, Clock, Firing
+from services.notifier.case import CASE, Case, Clock, Firing, id_of
 from services.notifier.ladder import Absences, say_of_clock
 from services.notifier.life import Assignment, Life, Limits
 from services.notifier.policy import Level, Policies, Policy, Subject
@@ -33,6 +33,7 @@ class Clockwork:
         # Both are days: a newer table makes a later text, and re-times what an older one timed.
         self.version = f"{policies.version} {calendar.version}"
         self.limits = Limits(self._reply_until, self._extend_until)
+        self._rows: dict[tuple[Subject, bool, str], Policy] = {}
         self._places: dict[tuple[str | None, str | None, tuple[str, ...]], tuple[ZoneInfo, Calendar]] = {}
         self.first_start = datetime(calendar.first_year + 1, 1, 2, tzinfo=ZoneInfo("UTC"))
 
@@ -99,7 +100,7 @@ class Clockwork:
         province = life.report.province if life.report else None
         if subject == CASE:
             return self.place(None, province)
-        item = next(item for key, item in life.assignments.items() if str(key) == subject)
+        item = life.assignments[id_of(subject)]
         return self.place(item.desk, province, item.part.copies)
 
     def _reply_until(self, life: Life, answered_at: datetime) -> datetime:
@@ -194,7 +195,7 @@ class Clockwork:
                 firing.is_rescinded = True
                 named = self._row_of(case, clock).levels
                 level = next((item for item in named if item.level == firing.level), None)
-                if level is None:
+                if level is None or not _was_said(clock, firing):
                     continue
                 more = {"level": firing.level, "occurrence": firing.occurrence, "why": why}
                 say_of_clock(case, clock, "rescinded", now, level.to, absences, **more)
@@ -223,9 +224,17 @@ class Clockwork:
         subject = self._subject(case.life)
         assert subject is not None
         item = case.assignment(clock.subject)
-        rows = self.policies.of_case(subject) if item is None else self.policies.of_assignment(self._of_assignment(subject, item))
-        found = next((row for row in rows if row.code == clock.code), None)
-        return found or next((row for row in self.policies.clocks if row.code == clock.code), _UNKNOWN)
+        if item is not None:
+            subject = self._of_assignment(subject, item)
+        key = (subject, item is None, clock.code)
+        found = self._rows.get(key)
+        if found is None:
+            if len(self._rows) > 10_000:  # days of receipt go by
+                self._rows.clear()
+            rows = self.policies.of_case(subject) if item is None else self.policies.of_assignment(subject)
+            of_code = [row for row in (*rows, *self.policies.clocks) if row.code == clock.code]
+            found = self._rows[key] = of_code[0] if of_code else _UNKNOWN
+        return found
 
     # --- what fires
 
@@ -249,7 +258,9 @@ class Clockwork:
             assert number is not None
             clock.fired.append(Firing(number, clock.occurrence, instant, now))
             case.is_changed = True
-            run = next((run for run in self.runs_of_clock(case, clock) if run.episode == clock.episode), None)
+            item = case.assignment(clock.subject)
+            runs = runs_of(case.life, row, item.id if item is not None else None)
+            run = next((run for run in runs if run.episode == clock.episode), None)
             level = row.level(number)
             if run is not None:
                 self._aim(case, clock, run, self._place_of(case.life, clock.subject))
@@ -276,9 +287,12 @@ class Clockwork:
             )
             fired.append((level.kind, late))
 
-    def runs_of_clock(self, case: Case, clock: Clock) -> list[Run]:
-        item = case.assignment(clock.subject)
-        return runs_of(case.life, self._row_of(case, clock), item.id if item is not None else None)
+
+def _was_said(clock: Clock, firing: Firing) -> bool:
+    """A reminder that was due together with a later one was left out."""
+    return not any(
+        firing.level < other.level < 0 and (other.at, other.occurrence) == (firing.at, firing.occurrence) for other in clock.fired
+    )
 
 
 def _levels(row: Policy) -> list[tuple[int, int]]:

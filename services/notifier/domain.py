@@ -43,7 +43,10 @@ def learn(case: Case, new: Iterable[Fact], setting: Setting, targets: Mapping[UU
         return []
     tried = [*(item.fact for item in waiting), *fresh]
     before = case.life
-    life = live([*case.facts, *tried], setting.clockwork.limits, frozenset(case.refused), targets)
+    # Of merges that are to be taken now: one that was taken stays, whatever became of its lead.
+    merges = [(fact.id, fact.into) for fact in tried if isinstance(fact, Said) and fact.into is not None]
+    barred = {known_by: targets[into] for known_by, into in merges if targets and into in targets}
+    life = live([*case.facts, *tried], setting.clockwork.limits, frozenset(case.refused), barred)
     taken: list[Fact] = []
     for fact in tried:
         known_by, why = identity(fact), life.not_taken.get(identity(fact))
@@ -61,6 +64,7 @@ def learn(case: Case, new: Iterable[Fact], setting: Setting, targets: Mapping[UU
         case.note(fact.at, what if why is None else f"{what}: noted only, {why}", by, fact.fact, fact)
     if not taken:
         return []
+    _take_back(case, life, setting)
     case.facts += taken
     case.life = life
     asked = _ask(case, setting)
@@ -68,6 +72,18 @@ def learn(case: Case, new: Iterable[Fact], setting: Setting, targets: Mapping[UU
         setting.clockwork.time(case, setting.now, moved_by(taken), setting.absences)
     _tell(case, setting)
     return asked
+
+
+def _take_back(case: Case, life: Life, setting: Setting) -> None:
+    """What was taken before something from earlier became known, and counts no longer: whoever said it is told, once."""
+    for fact in case.facts:
+        if not isinstance(fact, Said | Ordered) or (isinstance(fact, Said) and fact.lead is not None):
+            continue
+        known_by, why = identity(fact), life.not_taken.get(identity(fact))
+        if why is not None and known_by not in case.life.not_taken and f"void {known_by}" not in case.told:
+            case.told.add(f"void {known_by}")
+            case.voided.append((fact, why))
+            case.note(setting.now, f"{words(fact)[0]}: counts no longer, {why}", "notifier", "voided", voided=known_by)
 
 
 def _timing(life: Life) -> tuple[object, ...]:
@@ -143,14 +159,14 @@ def fire(case: Case, until: datetime, setting: Setting) -> tuple[list[Fired], li
         if ending is None:
             return fired, asked
         clock, ends, instant = ending
-        asked += learn(case, [Expired(instant, clock.code, clock.episode, ends)], setting)
+        asked += learn(case, [Expired(instant, clock.code, clock.episode, ends, clock.started_at)], setting)
 
 
 def refuse(case: Case, item: Parked, setting: Setting) -> str:
     """An update or order whose hour is over; returns why. What a source said is never refused."""
     assert isinstance(item.fact, Said | Ordered)
-    targets = {item.fact.into: "no such complaint is open"} if isinstance(item.fact, Said) and item.fact.into is not None else {}
-    life = live([*case.facts, item.fact], setting.clockwork.limits, frozenset(case.refused), targets)
+    barred = {item.fact.id: "no such complaint is open"}
+    life = live([*case.facts, item.fact], setting.clockwork.limits, frozenset(case.refused), barred)
     why = life.not_taken.get(identity(item.fact)) or "its case could not take it in time"
     case.parked.remove(item)
     case.unparked.append(item.id)

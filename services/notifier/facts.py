@@ -140,12 +140,13 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A period ran out at `at`, and its policy says what that does: the case closes, or counts as withdrawn."""
+    """A period that began at `since` ran out at `at`, and its policy says what that does: the case closes, or counts as withdrawn."""
 
     at: datetime
     code: str
     episode: int
     ends: Literal["closed", "withdrawn"]
+    since: datetime
     fact: Literal["expired"] = "expired"
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from aiokafka import TopicPartition
 
 from services.notifier import domain, reading, report_store, store
+from services.notifier.ahead import Ahead
 from services.notifier.case import Case
 from services.notifier.clocks import Clockwork, Fired
 from services.notifier.domain import Setting
@@ -28,6 +29,7 @@ from shared.topics import Topics
 from shared.units import UNIT_SLUGS
 
 _PATIENCE = timedelta(hours=1)
+MOST_PREPARED = 1000  # of firings that were worked out ahead, in one transaction
 _log = get_logger()
 
 
@@ -39,6 +41,7 @@ class Notifier:
         self._topics = topics
         self._metrics = metrics
         self._inputs = Inputs(topics)
+        self.ahead = Ahead(clockwork, pool, topics)
         self._passed_over: set[UUID] = set()  # until this process ends: a new release may know better
 
     def subscription(self) -> Subscription[Input]:
@@ -55,9 +58,8 @@ class Notifier:
         named = {payload.complaint_id for _, payload in batch}
         async with transaction(self._pool) as connection:
             # Whoever merges a case locks the one it goes into as well, so that neither changes under the other.
-            cases = await store.lock_cases(
-                connection, named | {into for _, payload in batch if (into := _merges_into(payload)) is not None}
-            )
+            leads = {into for _, payload in batch if (into := _merges_into(payload)) is not None}
+            cases = await store.lock_cases(connection, named | leads | await store.find_waiting_leads(connection, named))
             setting = await self._setting(connection)
             known, facts = await self._facts_of(connection, batch)
             await self._refuse_reused(connection, known, setting.now)
@@ -174,7 +176,11 @@ class Notifier:
                 return 0
             setting = await self._setting(connection)
             loaded = _revived(cases.values(), setting)
-            asked = [(cases[key], ask) for key, told in facts.items() for ask in domain.learn(cases[key], told, setting)]
+            asked = [
+                (cases[key], ask)
+                for key, told in facts.items()
+                for ask in domain.learn(cases[key], told, setting, _targets(told, cases[key], {}))
+            ]
             await self._save(connection, cases.values(), setting, asked, loaded)
         self._relay.wake()
         return len(cases)
@@ -197,10 +203,14 @@ class Notifier:
         """Fire what is due up to the watermark; returns how many cases. Fired means committed."""
         fired: list[Fired] = []
         async with transaction(self._pool) as connection:
-            cases = await store.claim_due_cases(connection, until, limit, self._passed_over)
-            if not cases:
+            claimed = await store.claim_due(connection, until, MOST_PREPARED if self.ahead.is_filled else limit, self._passed_over)
+            if not claimed:
                 return 0
             setting = await self._setting(connection)
+            ready, others = self.ahead.take(claimed, until, setting)
+            if ready:
+                fired += await self.ahead.write(connection, ready, setting.now)
+            cases = await store.load_claimed(connection, others[:limit])
             loaded = _revived(cases.values(), setting)
             swept = []
             asked: list[tuple[Case, Ask]] = []
@@ -223,7 +233,7 @@ class Notifier:
         for kind, late in fired:
             self._metrics.fired.labels(kind).inc()
             self._metrics.lateness.observe(late)
-        return len(cases)
+        return len(ready) + len(cases)
 
     async def refuse_expired(self, until: datetime, limit: int = 200) -> int:
         """Refuse updates and orders whose instant lies an hour before the watermark and that their case never could take."""

@@ -18,9 +18,9 @@ _ASKS_ANEW = ("edited", "redisposed")
 _DELIVERED = ("replaced", "closed")
 
 
-def live(facts: Iterable[Fact], limits: Limits, refused: frozenset[str] = frozenset(), targets: Mapping[UUID, str] | None = None) -> Life:
-    """The life that the facts make. `refused` facts count for nothing; `targets` are cases that cannot be merged into, and why."""
-    return _Living([fact for fact in facts if identity(fact) not in refused], limits, targets or {}).run()
+def live(facts: Iterable[Fact], limits: Limits, refused: frozenset[str] = frozenset(), barred: Mapping[UUID, str] | None = None) -> Life:
+    """The life that the facts make. `refused` facts count for nothing; `barred` are merges, by fact, that cannot be, and why."""
+    return _Living([fact for fact in facts if identity(fact) not in refused], limits, barred or {}).run()
 
 
 def _rank(fact: Fact) -> int:
@@ -29,10 +29,10 @@ def _rank(fact: Fact) -> int:
 
 
 class _Living:
-    def __init__(self, facts: list[Fact], limits: Limits, targets: Mapping[UUID, str]) -> None:
+    def __init__(self, facts: list[Fact], limits: Limits, barred: Mapping[UUID, str]) -> None:
         self.life = Life()
         self.limits = limits
-        self.targets = targets
+        self.barred = barred
         self.requests = {fact.decision: fact for fact in facts if isinstance(fact, Requested)}
         decided = [fact for fact in facts if isinstance(fact, Decided)]
         self.read = {fact.key: fact for fact in decided}
@@ -44,6 +44,8 @@ class _Living:
         self.is_missing_parts = any(
             f"{decision}/{part}" not in self.read for decision, names in destinations.items() for part in range(len(names))
         )
+        # What takes the place of the first decision must know all of it.
+        self.is_first_whole = 0 in destinations and all(f"0/{part}" in self.read for part in range(len(destinations[0])))
         reports = sorted((fact for fact in facts if isinstance(fact, Reported)), key=lambda fact: (not fact.is_complete, fact.at))
         self.life.report = reports[0] if reports else None
         self.facts = [fact for fact in facts if not isinstance(fact, Reported | Requested)]
@@ -92,7 +94,7 @@ class _Living:
 
     def _take(self, fact: Fact, at: datetime) -> str | None:
         if isinstance(fact, Said):
-            return say(self.life, fact, at, self.given, self.targets, self.limits)
+            return say(self.life, fact, at, self.given, self.barred, self.limits)
         if isinstance(fact, Decided):
             self._decided(fact)
             return None
@@ -177,7 +179,7 @@ class _Living:
 
     def _changed(self, change: Changed, at: datetime) -> str | None:
         life = self.life
-        if change.kind in _ASKS_ANEW and not any(part.decision == 0 for part in self.read.values()):
+        if change.kind in _ASKS_ANEW and not self.is_first_whole:
             return "not decided yet"
         if change.class_ is not None:
             life.class_ = change.class_
@@ -288,9 +290,10 @@ class _Living:
         life = self.life
         if life.ended_at is not None:
             return f"the case had ended: {life.ended_state}"
-        if fact.ends == "closed" and (life.answered_at is None or life.answered_at > fact.at):
+        # A later answer, or a later question, has a period of its own.
+        if fact.ends == "closed" and (life.answered_at is None or life.answered_at > fact.since):
             return "it had not been answered, or was reopened"
-        if fact.ends == "withdrawn" and not life.is_paused:
+        if fact.ends == "withdrawn" and (not life.is_paused or life.pauses[-1][0] > fact.since):
             return "the reporter had completed it"
         life.end(fact.ends, fact.at, "notifier")
         return None

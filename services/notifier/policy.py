@@ -107,6 +107,8 @@ class Policy(_Row):
             raise ValueError(f"{self.code}: without a level and without an act at its expiry the clock would be silent")
         if set(self.starts) & set(self.stops):
             raise ValueError(f"{self.code}: what starts a clock cannot stop it")
+        if self.at_expiry != "none" and self.starts != ({"closed": "answered", "withdrawn": "asked"}[self.at_expiry],):
+            raise ValueError(f"{self.code}: only the answer starts a clock that closes a case, only the question one that withdraws it")
         if self.valid_from and self.valid_until and self.valid_from > self.valid_until:
             raise ValueError(f"{self.code}: valid_until lies before valid_from")
         return self

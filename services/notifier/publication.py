@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+from pydantic_core import to_json
+
 from services.notifier.case import Case
 from services.notifier.facts import Ordered, Said
 from services.notifier.ladder import TRIAGE, addressed_topics
 from services.notifier.life import LIVE, Ask
 from shared.envelope import Message, enclose, firing_id, follow_up_id, refused_update_id, status_id
-from shared.events import CaseUpdate, ComplaintReceived, FollowUp, RerouteOrder, RerouteRequested
+from shared.events import CaseStatus, CaseUpdate, ComplaintReceived, FollowUp, RerouteOrder, RerouteRequested
 from shared.topics import Topics
 
 _FIRINGS = ("reminder", "due", "overdue", "escalated", "unacknowledged")
@@ -23,17 +25,20 @@ def messages_of(case: Case, topics: Topics, now: datetime) -> list[Message]:
         messages += _follow_up(case, item, units, topics)
     for request in case.requests:
         messages.append(_request(case, request, topics, now))
+    for said, why in case.voided:
+        messages.append(refusal_message(case, said, why, topics, now))
     # What changed is a new sequence; a repeat of the last word is the same event again.
-    status = case.status(case.next_sequence() if case.is_changed or case.unparked else case.sequence)
+    sequence = case.next_sequence() if case.is_changed or case.unparked else case.sequence
     messages.append(
         enclose(
-            status,
+            CaseStatus,
             topic=topics.status,
             complaint_id=case.id,
-            event_id=status_id(case.id, status.sequence),
+            event_id=status_id(case.id, sequence),
             source="notifier",
             at=now,
-            sequence=status.sequence,
+            sequence=sequence,
+            value=to_json(case.status_fields(sequence)),
         )
     )
     return messages

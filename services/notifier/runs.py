@@ -36,7 +36,8 @@ def runs_of(life: Life, row: Policy, assignment: UUID | None = None) -> list[Run
     running: Run | None = None
     lasting: set[Mark] = set()
     for event in life.events:
-        if event.assignment != assignment and not (event.assignment is None and event.mark == "ended"):
+        is_own = event.assignment == assignment
+        if not is_own and not (event.assignment is None and event.mark in ("ended", "reopened")):
             continue
         if event.mark in row.stops:
             if running is not None:
@@ -45,7 +46,7 @@ def runs_of(life: Life, row: Policy, assignment: UUID | None = None) -> list[Run
                 lasting.add(event.mark)
         elif event.mark == "reopened":
             lasting.clear()
-        if event.mark in row.starts and not lasting:
+        if is_own and event.mark in row.starts and not lasting:
             if running is None:
                 running = Run(subject, row, len(found) + 1, event.at)
                 found.append(running)

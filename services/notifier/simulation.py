@@ -19,6 +19,7 @@ from services.notifier.ladder import TRIAGE
 from services.notifier.life import OPEN
 from services.notifier.recording import Recorded
 
+_UNITS = {"office", "kanwil", "unit"}
 _ENDED = ("answered", "closed", "withdrawn", "history", "transferred")
 
 
@@ -77,9 +78,9 @@ class _Lived:
         self._clockwork = clockwork
         self._outcome = outcome
         rows = clockwork.policies.clocks
-        # The reporter's own time is nobody's delay; what finishes a case is its units', what watches it otherwise the triage desk's.
+        # The reporter's own time is nobody's delay. A clock of the case is its units' where they hear of it, else the triage desk's.
         self._reporters = {row.code for row in rows if set(row.starts) <= {"asked", "answered"}}
-        self._finishing = {row.code for row in rows if row.family == "finish"}
+        self._of_units = {row.code for row in rows if any(_UNITS & set(level.to) for level in row.levels)}
 
     def learn(self, event: Recorded) -> None:
         case = self.cases.setdefault(event.complaint_id, Case(event.complaint_id))
@@ -143,7 +144,7 @@ class _Lived:
             assignment = case.assignment(clock.subject)
             if assignment is not None:
                 found.add(assignment.unit)
-            elif clock.code in self._finishing:
+            elif clock.code in self._of_units:
                 found |= {item.unit for item in case.life.in_state(*OPEN)} or {TRIAGE}
             else:
                 found.add(TRIAGE)

@@ -25,7 +25,7 @@ _ADMIN_SPEAKS = ("verified", "need_info", "resumed", "merged", "closed")
 LAPOR_CLOSES = "LAPOR! itself closes its reports; the closing comes as a change"
 
 
-def say(life: Life, said: Said, at: datetime, given: Mapping[str, int], targets: Mapping[UUID, str], limits: Limits) -> str | None:
+def say(life: Life, said: Said, at: datetime, given: Mapping[str, int], barred: Mapping[UUID, str], limits: Limits) -> str | None:
     """Take an update; else why not, in words for whoever said it. `given`: how many parts each unit has, also of those not read yet."""
     if said.lead is not None:
         return _answer_with(life, said, at)
@@ -38,7 +38,7 @@ def say(life: Life, said: Said, at: datetime, given: Mapping[str, int], targets:
     if said.unit is None:
         if said.status not in _ADMIN_SPEAKS:
             return f"{said.status} is the assigned unit's to say"
-        return _of_the_case(life, said, at, None, targets, limits)
+        return _of_the_case(life, said, at, None, barred, limits)
     if said.status not in _SPEAKS:
         return f"{said.status} is an administrator's to say"
     assignment = _own(life, said, given)
@@ -47,7 +47,7 @@ def say(life: Life, said: Said, at: datetime, given: Mapping[str, int], targets:
     if assignment.state not in _SPEAKS[said.status]:
         return f"{said.status} is not possible: the assignment is {assignment.state}"
     if said.status in ("need_info", "resumed", "extended", "merged", "closed"):
-        return _of_the_case(life, said, at, assignment, targets, limits)
+        return _of_the_case(life, said, at, assignment, barred, limits)
     _of_the_assignment(life, said, at, assignment)
     return None
 
@@ -110,7 +110,7 @@ def _answer_with(life: Life, said: Said, at: datetime) -> str | None:
 
 
 def _of_the_case(
-    life: Life, said: Said, at: datetime, assignment: Assignment | None, targets: Mapping[UUID, str], limits: Limits
+    life: Life, said: Said, at: datetime, assignment: Assignment | None, barred: Mapping[UUID, str], limits: Limits
 ) -> str | None:
     if said.status == "verified":
         if life.verified_at is not None:
@@ -129,7 +129,7 @@ def _of_the_case(
     elif said.status == "extended":
         return _extend(life, said, at, limits)
     elif said.status == "merged":
-        return _merge(life, said, at, targets)
+        return _merge(life, said, at, barred)
     else:
         return _close(life, said, at, assignment)
     return None
@@ -149,10 +149,10 @@ def _extend(life: Life, said: Said, at: datetime, limits: Limits) -> str | None:
     return None
 
 
-def _merge(life: Life, said: Said, at: datetime, targets: Mapping[UUID, str]) -> str | None:
+def _merge(life: Life, said: Said, at: datetime, barred: Mapping[UUID, str]) -> str | None:
     if said.into is None:
         return "into names no complaint"
-    if (why := targets.get(said.into)) is not None:
+    if (why := barred.get(said.id)) is not None:
         return why
     life.merged_into = said.into
     return None

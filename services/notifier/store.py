@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
 from uuid import UUID
 
+import asyncpg
 from pydantic_core import from_json, to_json
 
-from services.notifier.case import Case, Clock, Firing, Parked
+from services.notifier.case import Case, Parked, Shown
+from services.notifier.clock_text import read_clocks, write_clocks
 from services.notifier.facts import ADAPTER, Fact, Ordered, Said
-from services.notifier.timeline import lines_of
-from shared.events import TimelineEntry
+from services.notifier.timeline import Line, lines_of
 from shared.postgres import Connection
 
 _SHOWN = 50
@@ -23,24 +24,43 @@ async def lock_cases(connection: Connection, complaint_ids: Iterable[UUID]) -> d
     return await _load(connection, ids)
 
 
-async def claim_due_cases(connection: Connection, until: datetime, limit: int, passed_over: Iterable[UUID] = ()) -> dict[UUID, Case]:
+async def claim_due(connection: Connection, until: datetime, limit: int, passed_over: Iterable[UUID] = ()) -> list[asyncpg.Record]:
     """Lock the cases with the oldest due clocks, at most `limit`; cases locked by another replica are skipped.
 
     `until` is the watermark: up to it, everything appended to the inputs has been applied.
     """
-    rows = await connection.fetch(
+    return await connection.fetch(
         """
         WITH due AS MATERIALIZED (
-            SELECT id FROM cases WHERE next_due_at <= $1 AND id <> ALL ($3::uuid[])
+            SELECT id, sequence, head, timed_by, next_due_at, entries FROM cases WHERE next_due_at <= $1 AND id <> ALL ($3::uuid[])
             ORDER BY next_due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
         )
-        SELECT id FROM due ORDER BY id
+        SELECT * FROM due ORDER BY id
         """,
         until,
         limit,
         list(passed_over),
     )
-    return await _load(connection, [row["id"] for row in rows]) if rows else {}
+
+
+async def find_soon_due(connection: Connection, after: datetime, until: datetime, limit: int) -> list[asyncpg.Record]:
+    return await connection.fetch(
+        "SELECT id, head FROM cases WHERE next_due_at > $1 AND next_due_at <= $2 ORDER BY next_due_at, id LIMIT $3", after, until, limit
+    )
+
+
+async def record_fired(connection: Connection, cases: Sequence[tuple[UUID, int, datetime | None, bool, str, int, bytes]]) -> None:
+    """(complaint, sequence, next due, whether a clock will speak of it again, clocks, entries, head): all that a firing changes."""
+    await connection.execute(
+        """
+        UPDATE cases SET sequence = new.sequence, next_due_at = new.next_due_at, is_watched = new.is_watched, clocks = new.clocks,
+            entries = new.entries, head = new.head
+        FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::bool[], $5::text[], $6::int[], $7::bytea[])
+            AS new (id, sequence, next_due_at, is_watched, clocks, entries, head)
+        WHERE cases.id = new.id
+        """,
+        *zip(*cases, strict=True),
+    )
 
 
 async def claim_expired_parked(connection: Connection, until: datetime, limit: int) -> dict[UUID, Case]:
@@ -96,19 +116,52 @@ async def find_members(connection: Connection, leads: Sequence[UUID]) -> dict[UU
     return found
 
 
+async def load_claimed(connection: Connection, ids: list[UUID]) -> dict[UUID, Case]:
+    """Cases that this transaction has locked."""
+    return await _load(connection, ids) if ids else {}
+
+
+async def read_unlocked(connection: Connection, ids: Sequence[UUID]) -> list[tuple[asyncpg.Record, Case]]:
+    """Open cases as they are now, with their rows; whoever acts on them looks again under the lock."""
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM cases WHERE id = ANY ($1::uuid[]) AND is_opened", ids)  # noqa: S608 - our own text
+    cases = {row["id"]: _case(row) for row in rows}
+    await load_timelines(connection, cases, list(cases))
+    return [(row, cases[row["id"]]) for row in rows]
+
+
+_COLUMNS = "id, is_opened, sequence, timed_by, next_due_at, clocks, told, entries, head"
+
+
+def _case(row: asyncpg.Record) -> Case:
+    case = Case(row["id"], row["sequence"], row["timed_by"], entries=row["entries"], head=row["head"])
+    if row["is_opened"]:
+        case.clocks = read_clocks(row["clocks"])
+        case.told = set(from_json(row["told"]))
+    return case
+
+
+async def find_waiting_leads(connection: Connection, complaint_ids: Iterable[UUID]) -> set[UUID]:
+    """The complaints that updates parked for these cases would merge them into."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT (fact::json ->> 'into')::uuid AS lead FROM parked
+        WHERE complaint_id = ANY ($1::uuid[]) AND kind = 'said' AND fact::json ->> 'into' IS NOT NULL
+        """,
+        list(complaint_ids),
+    )
+    return {row["lead"] for row in rows}
+
+
 async def _load(connection: Connection, ids: list[UUID]) -> dict[UUID, Case]:
     cases: dict[UUID, Case] = {}
     opened: list[UUID] = []
     for row in await connection.fetch(
-        "SELECT id, is_opened, sequence, timed_by, clocks, told, entries, head FROM cases"
-        " WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE",
+        f"SELECT {_COLUMNS} FROM cases WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE",  # noqa: S608 - our own text
         ids,
     ):
-        case = cases[row["id"]] = Case(row["id"], row["sequence"], row["timed_by"], entries=row["entries"], head=row["head"])
+        cases[row["id"]] = _case(row)
         if row["is_opened"]:
-            opened.append(case.id)
-            case.clocks = read_clocks(row["clocks"])
-            case.told = set(from_json(row["told"]))
+            opened.append(row["id"])
     if opened:
         await load_timelines(connection, cases, opened)
     for row in await connection.fetch(
@@ -125,7 +178,7 @@ async def load_timelines(connection: Connection, cases: Mapping[UUID, Case], ope
         opened,
     ):
         case = cases[row["complaint_id"]]
-        case.recent.append(TimelineEntry.model_construct(at=row["at"], what=row["what"], by=row["by"]))
+        case.recent.append(Shown(row["at"], row["what"], row["by"]))
         if row["fact"] is not None:
             case.facts.append(ADAPTER.validate_json(row["fact"]))
         elif row["kind"] == "refused":
@@ -134,28 +187,6 @@ async def load_timelines(connection: Connection, cases: Mapping[UUID, Case], ope
         case = cases[complaint_id]
         if len(case.recent) > _SHOWN:
             case.recent = sorted(case.recent, key=lambda entry: entry.at)[-_SHOWN:]
-
-
-def read_clocks(text: str) -> list[Clock]:
-    """A case's clocks as its row has them."""
-    return [_clock(item) for item in from_json(text)]
-
-
-def _clock(item: list[Any]) -> Clock:
-    started_at, due_at, stopped_at, next_at = (datetime.fromisoformat(text) if text else None for text in item[5:9])
-    assert started_at is not None and due_at is not None
-    fired = [Firing(one[0], one[1], datetime.fromisoformat(one[2]), datetime.fromisoformat(one[3]), one[4]) for one in item[12]]
-    subject, code, episode, occurrence, zone = item[:5]
-    return Clock(subject, code, episode, occurrence, zone, started_at, due_at, item[9], stopped_at, item[10], item[11], next_at, fired)
-
-
-def _written(clock: Clock) -> list[Any]:
-    return [
-        clock.subject, clock.code, clock.episode, clock.occurrence, clock.zone, clock.started_at, clock.due_at, clock.stopped_at,
-        clock.next_at,
-        clock.state, clock.is_provisional, clock.next_level,
-        [[one.level, one.occurrence, one.instant, one.at, one.is_rescinded] for one in clock.fired],
-    ]  # fmt: skip
 
 
 async def save_cases(connection: Connection, cases: Sequence[Case], now: datetime) -> None:
@@ -178,23 +209,18 @@ async def save_cases(connection: Connection, cases: Sequence[Case], now: datetim
         *zip(*(_row(case) for case in cases), strict=True),
     )
     if lines:
-        await connection.execute(
-            """
-            INSERT INTO timeline (complaint_id, number, at, noted_at, kind, what, by, fact, data, hash)
-            SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::text[],
-                $8::text[], $9::text[], $10::bytea[])
-            """,
-            *zip(
-                *(
-                    (item.complaint_id, item.number, item.at, item.noted_at, item.kind, item.what, item.by, item.fact, item.data, item.hash)
-                    for item in lines
-                ),
-                strict=True,
-            ),
-        )
+        await add_lines(connection, lines)
     unparked = [item for case in cases for item in case.unparked]
     if unparked:
         await connection.execute("DELETE FROM parked WHERE id = ANY ($1::uuid[])", unparked)
+
+
+async def add_lines(connection: Connection, lines: Iterable[Line]) -> None:
+    columns = ("complaint_id", "number", "at", "noted_at", "kind", "what", "by", "fact", "data", "hash")
+    await connection.copy_records_to_table("timeline", records=map(_of_line, lines), columns=columns)
+
+
+_of_line = attrgetter("complaint_id", "number", "at", "noted_at", "kind", "what", "by", "fact", "data", "hash")
 
 
 def _row(case: Case) -> tuple[object, ...]:
@@ -216,7 +242,7 @@ def _row(case: Case) -> tuple[object, ...]:
         case.timed_by,
         case.next_due_at,
         case.due_at,
-        to_json([_written(clock) for clock in case.clocks]).decode(),
+        write_clocks(case.clocks),
         to_json(sorted(case.told)).decode(),
         case.entries,
         case.head,

@@ -1,11 +1,13 @@
 """Each second: how far the inputs are applied, what is due by then, and what the metrics say of it."""
 
 import asyncio
+import math
 from datetime import datetime
 
 from aiokafka import TopicPartition
 
 from services.notifier.handlers import Notifier
+from services.notifier.measures import Measures
 from services.notifier.watermarks import Tracker, forget_positions, read_positions, read_watermark, record_reached
 from shared.health import UNANSWERED, Ends, Progress
 from shared.logs import get_logger
@@ -14,7 +16,8 @@ from shared.postgres import Pool, read_clock, transaction
 from shared.topics import Topics
 
 _PARTITIONS_KNOWN_FOR_SECONDS = 10.0
-MOST_CASES_A_SECOND = 5000
+_PERIOD_SECONDS = 1.0
+MOST_CASES_A_SECOND = 20_000
 _log = get_logger()
 
 
@@ -27,11 +30,27 @@ class Sweep:
         self._topics = topics
         self._ends = ends
         self._progress = progress
-        self._metrics = metrics
+        self._measures = Measures(pool, metrics)
         self._tracker = Tracker()
         self._expected: list[TopicPartition] = []
         self._expected_at = -_PARTITIONS_KNOWN_FOR_SECONDS
+        self._rested_at: float | None = None
+        self._looked: tuple[datetime, float] | None = None  # Jalur's now, and the loop's
         self.kafka_answers = False
+
+    async def rest(self) -> None:
+        """Until the next step: a second, or until the first firing that is worked out, whichever comes sooner."""
+        loop = asyncio.get_running_loop()
+        if self._rested_at is not None:
+            await asyncio.sleep(max(0.0, min(self._rested_at + _PERIOD_SECONDS, self._next_firing()) - loop.time()))
+        self._rested_at = loop.time()
+
+    def _next_firing(self) -> float:
+        """By the loop's clock."""
+        soonest = self._notifier.ahead.soonest
+        if soonest is None or self._looked is None or soonest <= self._looked[0]:
+            return math.inf
+        return self._looked[1] + (soonest - self._looked[0]).total_seconds() + 0.001
 
     async def step(self) -> None:
         try:
@@ -44,6 +63,7 @@ class Sweep:
         async with transaction(self._pool) as connection:
             until = await read_watermark(connection, self._expected)
             now = await read_clock(connection)
+        self._looked = (now, asyncio.get_running_loop().time())
         for step in (self._notifier.take_passed_on, self._notifier.retime):
             while await step():
                 await asyncio.sleep(0)  # between batches the consumer gets its turn
@@ -51,7 +71,9 @@ class Sweep:
             await self._catch_up(until)
             while await self._notifier.refuse_expired(until):
                 await asyncio.sleep(0)
-        await self._measure(now, until)
+        await self._measures.step(now, until)
+        if until is not None:
+            await self._look_ahead(until)
 
     async def _catch_up(self, until: datetime) -> None:
         """Fire all that is due, oldest first; after an outage not faster than the units' consumers should be asked to take it."""
@@ -60,6 +82,13 @@ class Sweep:
         while swept := await self._notifier.sweep(until):
             fired += swept
             await asyncio.sleep(max(0.0, begun + fired / MOST_CASES_A_SECOND - loop.time()))
+
+    async def _look_ahead(self, until: datetime) -> None:
+        """Work out what is due in the next minutes, until it is time to look again at what is due now."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while await self._notifier.ahead.prepare(until) and loop.time() < min(begun + _PERIOD_SECONDS, self._next_firing()):
+            await asyncio.sleep(0)
 
     async def _move_watermark(self) -> None:
         loop = asyncio.get_running_loop()
@@ -94,19 +123,3 @@ class Sweep:
             async with transaction(self._pool) as connection:
                 await forget_positions(connection, gone)
         return {item: end for item, end in ends.items() if item not in gone}
-
-    async def _measure(self, now: datetime, until: datetime | None) -> None:
-        async with transaction(self._pool) as connection:
-            outcomes = await connection.fetch("SELECT first_outcome, count(*) FROM cases WHERE is_opened GROUP BY 1")
-            due = await connection.fetchrow("SELECT count(*), min(next_due_at) FROM cases WHERE next_due_at <= $1", now)
-            parked = await connection.fetchval("SELECT count(*) FROM parked")
-        for outcome in ("history", "routed", "held", "transferred", "undecided"):
-            self._metrics.cases.labels(outcome).set(0)
-        for row in outcomes:
-            self._metrics.cases.labels(row[0]).set(row[1])
-        assert due is not None
-        self._metrics.due_backlog.set(due[0])
-        self._metrics.oldest_due.set((now - due[1]).total_seconds() if due[1] else 0)
-        self._metrics.parked.set(parked)
-        if until is not None:
-            self._metrics.watermark_age.set((now - until).total_seconds())

@@ -11,6 +11,9 @@ from uuid import UUID
 from services.notifier.case import Case, Entry
 from services.notifier.facts import ADAPTER
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -40,10 +43,25 @@ def lines_of(case: Case, noted_at: datetime) -> list[Line]:
 
 def _line(case: Case, entry: Entry, noted_at: datetime) -> Line:
     fact = ADAPTER.dump_json(entry.fact).decode() if entry.fact is not None else None
-    data = json.dumps(entry.data, sort_keys=True, separators=(",", ":")) if entry.data else None
-    number = case.entries + 1
-    digest = hash_of(case.head, case.id, number, entry.at, noted_at, entry.kind, entry.what, entry.by, fact, data)
-    return Line(case.id, number, entry.at, noted_at, entry.kind, entry.what, entry.by, fact, data, digest)
+    data = _SORTED.encode(entry.data) if entry.data else None
+    return next_line(case.head, case.id, case.entries + 1, entry.at, noted_at, entry.kind, entry.what, entry.by, fact, data)
+
+
+def next_line(
+    before: bytes,
+    complaint_id: UUID,
+    number: int,
+    at: datetime,
+    noted_at: datetime,
+    kind: str,
+    what: str,
+    by: str | None,
+    fact: str | None,
+    data: str | None,
+) -> Line:
+    """The line after the one whose hash is `before`."""
+    digest = hash_of(before, complaint_id, number, at, noted_at, kind, what, by, fact, data)
+    return Line(complaint_id, number, at, noted_at, kind, what, by, fact, data, digest)
 
 
 def hash_of(
@@ -60,7 +78,7 @@ def hash_of(
 ) -> bytes:
     """SHA-256 over the hash before it and the line's own fields, as compact JSON in this order, instants in UTC."""
     fields: list[Any] = [str(complaint_id), number, _stamp(at), _stamp(noted_at), kind, what, by, fact, data]
-    return hashlib.sha256(before + json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(before + _ENCODER.encode(fields).encode()).digest()
 
 
 def _stamp(at: datetime) -> str:

@@ -1,12 +1,13 @@
 """What a case takes from whom, what it refuses in which words, and who hears of it."""
 
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from services.notifier.ladder import addressed_topics
 from shared.envelope import assignment_id
+from tests.cases import FIRINGS, fired
 from tests.facts import MONDAY, changed, decided, hours, received, routed, unprocessable, updated
 from tests.memory import TOPICS, KeptCase, told
 
@@ -38,15 +39,15 @@ def test_accepting_and_answering_move_the_assignment_and_the_case() -> None:
 
 def test_of_two_that_say_the_same_the_earlier_counts() -> None:
     kept = assigned().tell((updated(CASE_ID, "accepted"), hours(5))).tell((updated(CASE_ID, "accepted"), hours(2)))
-    assert list(kept.case.life.assignments.values())[0].since == hours(2)
+    assert next(iter(kept.case.life.assignments.values())).since == hours(2)
     kept.tell((updated(CASE_ID, "answered"), hours(9))).tell((updated(CASE_ID, "answered"), hours(7)))
-    assert list(kept.case.life.assignments.values())[0].since == hours(7)
+    assert next(iter(kept.case.life.assignments.values())).since == hours(7)
     assert [answer.at for answer in kept.status().answers] == [hours(7), hours(9)]
 
 
 def test_following_up_stops_the_first_follow_up_clock_and_moves_nothing_else() -> None:
     kept = assigned().tell((updated(CASE_ID, "followed_up"), hours(2)))
-    assert (kept.case.life.state, list(kept.case.life.assignments.values())[0].state) == ("assigned", "assigned")
+    assert (kept.case.life.state, next(iter(kept.case.life.assignments.values())).state) == ("assigned", "assigned")
     assert [(clock.code, clock.state) for clock in kept.status().clocks][1] == ("LAPOR_TINDAK_LANJUT", "stopped")
 
 
@@ -77,10 +78,16 @@ def test_a_change_waits_for_its_case_and_then_acts() -> None:
     assert kept.tell(received(CASE_ID)).status().state == "withdrawn"
 
 
-def test_a_part_that_arrives_after_the_end_is_closed_at_once_and_has_no_clock() -> None:
-    kept = told(CASE_ID, [[received(CASE_ID)], [changed(CASE_ID, "closed", hours(5))], [routed(CASE_ID, at=hours(1))]])
-    assert [(item.state, item.since) for item in list(kept.case.life.assignments.values())] == [("closed", hours(5))]
-    assert [clock.code for clock in kept.case.clocks] == ["LAPOR_VERIFIKASI"]
+@pytest.mark.parametrize(("decided_at", "closed_at", "codes"), [
+    (hours(1), hours(5), {"LAPOR_VERIFIKASI", "TERIMA_PENUGASAN", "LAPOR_TINDAK_LANJUT"}),
+    (hours(6), hours(6), {"LAPOR_VERIFIKASI"}),
+])  # fmt: skip
+def test_a_part_that_arrives_after_the_end_is_closed_at_once_and_no_clock_of_it_runs(
+    decided_at: datetime, closed_at: datetime, codes: set[str]
+) -> None:
+    kept = told(CASE_ID, [[received(CASE_ID)], [changed(CASE_ID, "closed", hours(5))], [routed(CASE_ID, at=decided_at)]])
+    assert [(item.state, item.since) for item in list(kept.case.life.assignments.values())] == [("closed", closed_at)]
+    assert {clock.code: (clock.state, clock.stopped_at) for clock in kept.case.clocks} == dict.fromkeys(codes, ("stopped", hours(5)))
     assert [(item.kind, item.to) for item in kept.sweep(LONG_AFTER).said()] == [("closed", ("imigrasi",))]
 
 
@@ -89,29 +96,35 @@ def test_an_unprocessable_case_is_filled_by_its_report_and_its_clock_runs_from_t
     kept = told(CASE_ID, [[unprocessable(CASE_ID, hours(72))]])
     assert (kept.case.life.state, kept.status().source, kept.status().timeline[0].by) == ("held", None, None)
     kept.tell(received(CASE_ID, MONDAY, location={"province": "Papua"}))
-    (clock,) = kept.status().clocks
+    clock = {item.code: item for item in kept.case.clocks}["LAPOR_VERIFIKASI"]
     assert (kept.case.life.state, kept.status().source_ref, kept.status().reported_at) == ("held", "5049672", MONDAY)
     assert clock.due_at == MONDAY.replace(day=9, hour=7, minute=0), "the third working day, 16:00 in Jayapura"
-    assert kept.case.next_due_at == MONDAY.replace(day=8, hour=7, minute=0)
+    assert clock.next_at == kept.case.next_due_at == MONDAY.replace(day=8, hour=7, minute=0)
+    held = {item.code: item for item in kept.case.clocks}["TRIASE"]
+    assert (held.started_at, held.due_at) == (hours(72), MONDAY.replace(day=10, hour=7, minute=30)), (
+        "held since its record, Friday in Jayapura"
+    )
 
 
 def test_an_unprocessable_case_that_ended_before_its_report_was_read_stays_ended() -> None:
     kept = told(CASE_ID, [[unprocessable(CASE_ID), changed(CASE_ID, "closed", hours(4))], [received(CASE_ID)]]).sweep(LONG_AFTER)
-    assert (kept.case.life.state, kept.case.clocks[0].state, kept.said()) == ("closed", "stopped", [])
+    assert (kept.case.life.state, {clock.state for clock in kept.case.clocks}, kept.said()) == ("closed", {"stopped"}, [])
 
 
 def test_an_unprocessable_case_that_proves_to_be_history_stops_its_clock_and_takes_back_what_fired() -> None:
     kept = told(CASE_ID, [[unprocessable(CASE_ID)]]).sweep(LONG_AFTER)
     kept.tell(received(CASE_ID, is_final=True), now=LONG_AFTER)
-    assert (kept.status().state, kept.status().clocks[0].state) == ("history", "stopped")
-    assert [item.level for item in kept.said("rescinded")] == [-1, 0, 1]
+    assert (kept.status().state, {clock.state for clock in kept.status().clocks}) == ("history", {"stopped"})
+    taken_back = Counter((item.code, item.level) for item in kept.said("rescinded"))
+    assert taken_back == Counter((item.code, item.level) for item in kept.said(*FIRINGS))
+    assert taken_back == Counter([("LAPOR_VERIFIKASI", level) for level in (-1, 0, 1, 2)] + [("TRIASE", level) for level in (0, 1, 2)])
 
 
 def test_an_update_that_came_before_its_case_counts_from_its_own_instant() -> None:
     kept = told(CASE_ID, [[(updated(CASE_ID, "answered"), hours(2))]])
     assert kept.messages == []
     kept.tell(routed(CASE_ID, at=hours(1), reported_at=MONDAY), now=hours(9)).tell(received(CASE_ID), now=hours(9))
-    assert (list(kept.case.life.assignments.values())[0].state, list(kept.case.life.assignments.values())[0].since) == (
+    assert (next(iter(kept.case.life.assignments.values())).state, next(iter(kept.case.life.assignments.values())).since) == (
         "answered",
         hours(2),
     )
@@ -124,7 +137,8 @@ def test_an_update_that_came_before_its_case_counts_from_its_own_instant() -> No
         (updated(CASE_ID, "answered", "ahu"), "ahu has no such assignment of this complaint"),
         (updated(CASE_ID, "answered", assignment_id=UUID(int=7)), "imigrasi has no such assignment of this complaint"),
         (updated(CASE_ID, "answered", "ahu", assignment_id=assignment_id(CASE_ID, 0, 0)), "ahu has no such assignment of this complaint"),
-        (updated(CASE_ID, "extended"), "status extended is not taken; accepted, followed_up and answered are"),
+        (updated(CASE_ID, "extended"), "no period of this case can be extended"),
+        (updated(CASE_ID, "verified"), "verified is an administrator's to say"),
     ],
 )
 def test_what_a_case_never_could_take_is_refused_in_words(update: object, words: str) -> None:
@@ -161,17 +175,20 @@ def test_a_unit_with_several_assignments_must_name_the_one_it_means() -> None:
 
 def test_an_overdue_matter_is_told_to_the_unit_and_to_the_admin_of_the_ministry() -> None:
     kept = assigned().sweep(LONG_AFTER)
-    assert [item.to for item in kept.said()] == [("imigrasi",), ("imigrasi",), ("imigrasi", "admin_instansi")]
-    assert topics_of(kept) == {"imigrasi", "setjen"}
+    first, verification = fired(kept, "LAPOR_TINDAK_LANJUT"), fired(kept, "LAPOR_VERIFIKASI")
+    assert [item.to for item in first[:3]] == [("imigrasi",), ("imigrasi",), ("imigrasi", "admin_instansi")]
+    assert [item.to for item in first[3:]] == [("imigrasi",), ("imigrasi", "admin_instansi")]
+    assert [item.to for item in verification] == [("triage",), ("triage",), ("triage", "admin_instansi"), ("admin_instansi",)]
+    assert topics_of(kept) == {"imigrasi", "setjen", "triage"}
     held = told(CASE_ID, [decided(CASE_ID, "triage")]).sweep(LONG_AFTER)
-    assert [item.to for item in held.said()] == [("triage",), ("triage",), ("triage", "admin_instansi")]
-    assert addressed_topics(()) == ("triage",)
+    assert [item.to for item in fired(held, "TRIASE")] == [("triage",), ("triage", "admin_instansi"), ("admin_instansi",)]
+    assert topics_of(held) == {"setjen", "triage"}
 
 
 def test_of_an_oversight_matter_only_the_inspectorate_hears() -> None:
     kept = told(CASE_ID, [[received(CASE_ID), *decided(CASE_ID, "itjen", "imigrasi", is_oversight=True)]]).sweep(LONG_AFTER)
     kept.tell(changed(CASE_ID, "withdrawn", hours(1)), now=LONG_AFTER)
-    assert {item.kind for item in kept.said()} == {"reminder", "due", "overdue", "rescinded", "closed"}
+    assert {item.kind for item in kept.said()} == {*FIRINGS, "rescinded", "closed"}
     assert {item.to for item in kept.said()} == {("itjen",)}
     assert topics_of(kept) == {"itjen"}
 
@@ -180,8 +197,12 @@ def test_events_of_a_case_are_numbered_by_one_and_each_addressee_gets_the_same_e
     kept = assigned("imigrasi", "ahu").sweep(LONG_AFTER)
     assert kept.sequences() == list(range(1, len(kept.sequences()) + 1))
     ids = [dict(message.headers)["ce_id"] for message in kept.messages if message.topic == TOPICS.follow_ups("setjen")]
-    assert len(ids) == 2
-    assert {*ids} < {dict(message.headers)["ce_id"] for message in kept.messages if message.topic != TOPICS.follow_ups("setjen")}
+    told_there = [item for item in kept.said() if "admin_instansi" in item.to]
+    assert len(ids) == len(set(ids)) == len(told_there) == 8, (
+        "of each assignment two of three and one of two ladders, and the verification's"
+    )
+    elsewhere = [dict(message.headers)["ce_id"] for message in kept.messages if message.topic != TOPICS.follow_ups("setjen")]
+    assert len(set(ids) & set(elsewhere)) == 7, "all but the verification's last, which is admin instansi's alone"
 
 
 def test_what_a_unit_writes_as_outcome_goes_on_only_as_a_code() -> None:

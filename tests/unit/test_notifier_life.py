@@ -2,29 +2,14 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from services.notifier import domain
 from services.notifier.clocks import Clockwork
 from services.notifier.life import Life
-from tests.cases import (
-    CASE_ID,
-    LEAD_ID,
-    LONG_AFTER,
-    admin_says,
-    assigned,
-    by_http,
-    clock,
-    clocks,
-    ordered,
-    part_id,
-    refusal,
-    says,
-    states,
-)
-from tests.facts import changed, decided, hours, received, routed
+from tests.cases import CASE_ID, LEAD_ID, LONG_AFTER, admin_says, assigned, by_http, clock, clocks, ordered, part_id, refusal, says, states
+from tests.facts import changed, decided, hours, received, routed, updated
 from tests.memory import CLOCKWORK, KeptCase, Told, told
 
 OPEN = ("assigned", "accepted")
@@ -125,10 +110,18 @@ def test_what_units_and_administrators_say_comes_to_the_same_by_either_door() ->
 @pytest.mark.parametrize("go_on", [says("imigrasi", "resumed", 9), admin_says("resumed", 9), changed(CASE_ID, "completed", hours(9))])
 def test_a_case_is_paused_while_the_reporter_is_asked_for_more(ask: Any, go_on: Any) -> None:
     kept = assigned("imigrasi", **{"class": "pengaduan"}).tell(ask)
-    assert (kept.status().state, clock(kept, "LAPOR_TINDAK_LANJUT").state, clock(kept, "UU25_LENGKAPI").state) == ("paused", "paused", "running")
+    assert (kept.status().state, clock(kept, "LAPOR_TINDAK_LANJUT").state, clock(kept, "UU25_LENGKAPI").state) == (
+        "paused",
+        "paused",
+        "running",
+    )
     assert clock(kept, "UU25_TANGGAPAN").state == "stopped", "asking for more is a response"
     kept.tell(go_on)
-    assert (kept.status().state, clock(kept, "LAPOR_TINDAK_LANJUT").state, clock(kept, "UU25_LENGKAPI").state) == ("assigned", "running", "stopped")
+    assert (kept.status().state, clock(kept, "LAPOR_TINDAK_LANJUT").state, clock(kept, "UU25_LENGKAPI").state) == (
+        "assigned",
+        "running",
+        "stopped",
+    )
     assert kept.case.life.pauses == [(hours(2), hours(9))]
 
 
@@ -139,6 +132,14 @@ def test_a_source_pauses_and_resumes_by_its_status() -> None:
     assert told(CASE_ID, [[received(CASE_ID, source_state="paused"), routed(CASE_ID)]]).status().state == "paused"
 
 
+def test_a_case_that_everybody_has_answered_is_not_paused() -> None:
+    """Nothing would end the pause: a reply takes the case up again, and its clocks must run then."""
+    answered = assigned().tell(says("imigrasi", "answered", 2))
+    assert refusal(answered.tell(admin_says("need_info", 3))) == "everybody has answered"
+    answered.tell(changed(CASE_ID, "flags", hours(4), source_state="paused")).tell(changed(CASE_ID, "replied", hours(5)))
+    assert [item.state for item in clocks(answered, "LAPOR_TINDAK_LANJUT")] == ["stopped", "running"]
+
+
 def test_asking_twice_and_resuming_what_is_not_paused_are_refused() -> None:
     kept = assigned().tell(says("imigrasi", "need_info", 2)).tell(admin_says("need_info", 3))
     assert refusal(kept) == "the reporter has been asked already"
@@ -147,7 +148,11 @@ def test_asking_twice_and_resuming_what_is_not_paused_are_refused() -> None:
 
 def test_an_answer_ends_the_pause_and_the_time_to_complete_the_file() -> None:
     kept = assigned("imigrasi", source="loket").tell(says("imigrasi", "need_info", 2)).tell(says("imigrasi", "answered", 9))
-    assert (kept.status().state, clock(kept, "UU25_LENGKAPI").state, kept.case.life.pauses) == ("answered", "stopped", [(hours(2), hours(9))])
+    assert (kept.status().state, clock(kept, "UU25_LENGKAPI").state, kept.case.life.pauses) == (
+        "answered",
+        "stopped",
+        [(hours(2), hours(9))],
+    )
 
 
 def requested() -> KeptCase:
@@ -253,11 +258,12 @@ def test_an_order_that_cannot_be_carried_out_is_refused_at_the_triage_desk(befor
     assert kept.requests() == []
 
 
-def test_an_order_overtakes_the_return_that_still_waits() -> None:
+@pytest.mark.parametrize("decided_at", [4, 6])  # before or after the order is carried out
+def test_an_order_overtakes_the_return_that_still_waits(decided_at: int) -> None:
     kept = assigned().tell(says("imigrasi", "returned", 2)).tell(ordered(3, unit="ham"))
     assert [(item.decision, item.cause) for item in kept.requests()] == [(1, "returned"), (2, "ordered")]
     by_order = decided(CASE_ID, "ham", decision=2, at=hours(5), decided_by="human")
-    by_return = decided(CASE_ID, "ahu", decision=1, at=hours(4))
+    by_return = decided(CASE_ID, "ahu", decision=1, at=hours(decided_at))
     endings = []
     for answers in ((by_return, by_order), (by_order, by_return)):
         kept = assigned().tell(says("imigrasi", "returned", 2)).tell(ordered(3, unit="ham")).tell(*answers[0]).tell(*answers[1])
@@ -295,6 +301,13 @@ def test_an_edit_from_before_the_first_decision_was_read_waits_for_it() -> None:
     assert [(item.cause, item.decision) for item in kept.requests()] == [("edited", 1)] and kept.case.parked == []
 
 
+def test_another_disposition_waits_for_every_part_of_the_first_decision() -> None:
+    parts = decided(CASE_ID, "imigrasi", "ahu")
+    kept = told(CASE_ID, [[received(CASE_ID), parts[1]], [changed(CASE_ID, "redisposed", hours(5))]])
+    assert kept.requests() == [] and len(kept.case.parked) == 1
+    assert [item.replaces for item in kept.tell(parts[0]).requests()] == [("0/0", "0/1")]
+
+
 # --- held, proposed
 
 
@@ -308,9 +321,9 @@ def test_a_held_part_runs_its_clock_until_a_person_places_it() -> None:
 
 def test_a_proposed_transfer_waits_for_a_yes_and_one_that_is_settled_ends_the_waiting() -> None:
     kept = assigned("other_agency")
-    assert (kept.status().state, kept.case.is_open, clock(kept, "USUL_ALIH").state) == ("transferred", False, "running")
+    assert (kept.status().state, kept.case.is_open, clock(kept, "USUL_ALIH").state) == ("transferred", True, "running")
     kept.tell(ordered(2, agency="Kementerian Agama")).tell(*decided(CASE_ID, "other_agency", decision=1, at=hours(3), decided_by="human"))
-    assert (kept.status().state, clock(kept, "USUL_ALIH").stopped_at) == ("transferred", hours(3))
+    assert (kept.status().state, kept.case.is_open, clock(kept, "USUL_ALIH").stopped_at) == ("transferred", False, hours(3))
     assert [item.state for item in kept.case.clocks] == ["stopped"] * len(kept.case.clocks)
 
 
@@ -372,9 +385,11 @@ def test_the_source_takes_up_a_closed_case_again_with_the_units_that_had_it() ->
 def test_a_reopened_case_that_nobody_has_is_asked_of_the_router() -> None:
     kept = told(CASE_ID, [[received(CASE_ID, is_final=True, source_status="Selesai")]])
     assert (kept.status().state, kept.case.clocks) == ("history", [])
-    kept.tell(*decided(CASE_ID, "imigrasi", at=hours(1), reported_at=hours(0), is_final=True))
     kept.tell(changed(CASE_ID, "reopened", hours(8)))
-    assert kept.status().state != "history" and kept.case.is_watched and kept.case.has_owner
+    assert [(item.cause, item.replaces, item.is_final) for item in kept.requests()] == [("edited", (), False)]
+    assert (kept.status().state, clock(kept, "REROUTE_PENDING").state) == ("held", "running")
+    kept.tell(routed(CASE_ID, "ahu", decision=1, at=hours(9)))
+    assert (kept.status().state, clock(kept, "REROUTE_PENDING").state, kept.case.has_owner) == ("assigned", "stopped", True)
 
 
 def test_history_takes_nothing_from_a_unit_and_runs_no_clock() -> None:
@@ -406,6 +421,12 @@ def test_one_units_closing_leaves_the_case_to_the_others() -> None:
     assert kept.said() == [], "a unit that closes its own part is not told of it"
     kept.tell(says("ahu", "answered", 4)).tell(says("ahu", "closed", 5))
     assert kept.status().state == "closed"
+
+
+def test_a_units_closing_does_not_close_a_case_that_waits_for_another_decision() -> None:
+    kept = assigned("imigrasi", "ahu", source="loket").tell(says("ahu", "returned", 1)).tell(says("imigrasi", "answered", 2))
+    kept.tell(says("imigrasi", "closed", 3)).tell(routed(CASE_ID, "ham", decision=1, at=hours(4), source="loket"))
+    assert (kept.status().state, states(kept)) == ("accepted", {"0/0": "closed", "0/1": "returned", "1/0": "assigned"})
 
 
 def test_declining_is_an_answer_in_law() -> None:
@@ -489,6 +510,14 @@ def test_a_merged_case_stands_by_itself_again_where_its_lead_ends_without_an_ans
     assert kept.tell(says("imigrasi", "answered", 60), now=LONG_AFTER).case.parked == []
 
 
+def test_what_happened_to_the_lead_before_the_merging_but_was_read_after_it_reaches_the_merged_case() -> None:
+    for happened in (of_lead(says("imigrasi", "answered", 1)), changed(LEAD_ID, "withdrawn", hours(1))):
+        kept = merged_case()
+        pass_on(kept, *lead(happened))
+        assert (kept.case.life.state, kept.case.life.merged_into) in (("merged", LEAD_ID), ("assigned", None))
+        assert (kept.case.life.answered_at == hours(2)) is (kept.case.life.merged_into is not None), "at the merging"
+
+
 def test_a_lead_passes_on_only_its_first_answer_or_an_end_without_one() -> None:
     assert domain.passed_on(*lead(of_lead(says("imigrasi", "accepted", 1))), LEAD_ID, CASE_ID) is None
     answered = of_lead(says("imigrasi", "answered", 1))
@@ -529,7 +558,7 @@ def test_each_assignment_has_clocks_of_its_own_from_its_first_part_on() -> None:
 
 def test_a_disclosure_is_kept_in_the_timeline_and_moves_nothing() -> None:
     kept = assigned("imigrasi/kanim:kupang")
-    before = {name: value for name, value in kept.ending().items()}
+    before = dict(kept.ending().items())
     kept.tell(by_http("disclosure", "desk:kanim:kupang", 3, purpose="verifikasi berkas", desk="kanim:kupang", unit="imigrasi"))
     assert kept.status().timeline[-1].what == "the unmasked report was shown to kanim:kupang: verifikasi berkas"
     assert kept.ending() == before
@@ -537,8 +566,16 @@ def test_a_disclosure_is_kept_in_the_timeline_and_moves_nothing() -> None:
 
 def test_a_part_given_after_the_answer_takes_the_case_up_again() -> None:
     kept = assigned("imigrasi").tell(says("imigrasi", "answered", 2)).tell(changed(CASE_ID, "redisposed", hours(3)))
-    assert isinstance(kept.case.id, UUID)
-    requested_anew = kept.requests()
+    assert [item.replaces for item in kept.requests()] == [()], "an answered part is not taken from its unit"
     kept.tell(*decided(CASE_ID, "ahu", decision=1, at=hours(4), decided_by="source"))
     assert (kept.status().state, states(kept)) == ("accepted", {"0/0": "answered", "1/0": "assigned"})
-    assert len(requested_anew) == 1 and clock(kept, "LAPOR_TANGGAPAN_PELAPOR").stopped_at == hours(4)
+    assert clock(kept, "LAPOR_TANGGAPAN_PELAPOR").stopped_at == hours(4)
+
+
+def test_an_update_that_was_taken_and_proves_too_late_is_told_to_its_unit_once() -> None:
+    kept = told(CASE_ID, [[received(CASE_ID), *decided(CASE_ID, "imigrasi")]])
+    kept.tell((updated(CASE_ID, "answered", update_id="a-1"), hours(4)))
+    kept.tell(changed(CASE_ID, "withdrawn", hours(3))).tell(changed(CASE_ID, "flags", hours(5)))
+    refused = kept.said("update_refused")
+    assert [(item.to, item.why) for item in refused] == [(("imigrasi",), "update a-1: the case had ended: withdrawn")]
+    assert kept.case.life.state == "withdrawn"
