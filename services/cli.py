@@ -4,7 +4,25 @@ import sys
 
 import typer
 
-from services.commands import FAILED, classify, dead, demo, intake, keys, resume, router, router_log, stack, tail, topics
+from services.commands import (
+    FAILED,
+    cases,
+    classify,
+    clock,
+    dead,
+    demo,
+    desks,
+    intake,
+    keys,
+    report,
+    resume,
+    router,
+    router_log,
+    simulate,
+    stack,
+    tail,
+    topics,
+)
 from shared.errors import JalurError
 
 app = typer.Typer(
@@ -23,6 +41,11 @@ app.add_typer(tail.app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(resume.app)
 app.add_typer(classify.app)
+app.add_typer(clock.app, name="clock")
+app.add_typer(cases.app, name="cases")
+app.add_typer(desks.app, name="desks")
+app.add_typer(simulate.app)
+app.add_typer(report.app)
 router.app.add_typer(router_log.app)
 app.add_typer(router.app, name="router")
 

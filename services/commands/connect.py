@@ -39,14 +39,20 @@ class Stack:
         return url
 
     def dsn(self) -> str:
-        return self._known(self.postgres, "PostgreSQL", "JALUR_POSTGRES=postgresql://jalur@db/jalur")
+        from shared.settings import SettingsError, postgres_address
+
+        address = self._known(self.postgres, "PostgreSQL", "JALUR_POSTGRES=postgresql://jalur@db/jalur")
+        try:
+            return postgres_address(address, self.environ)
+        except SettingsError as error:
+            raise CommandError(str(error), USAGE) from None
 
     def settings(self) -> "Settings":
         """For a client of Kafka: address, credentials and namespace."""
         from shared.settings import Settings, SettingsError
 
         bootstrap = self._known(self.kafka, "Kafka", "JALUR_KAFKA=broker-1:9092,broker-2:9092")
-        environ = {**self.environ, "JALUR_KAFKA": bootstrap, "JALUR_POSTGRES": self.postgres or "postgresql://"}
+        environ = {**self.environ, "JALUR_KAFKA": bootstrap, "JALUR_POSTGRES": self.postgres or "postgresql://jalur@"}
         try:
             return Settings.load("commands", environ)
         except SettingsError as error:

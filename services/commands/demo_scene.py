@@ -122,7 +122,7 @@ class Scene:
 
     async def next_deadline(self, assignment_id: str, code: str) -> datetime:
         """When the next level of an assignment's running clock fires."""
-        from services.notifier.store import read_clocks
+        from services.notifier.clock_text import read_clocks
 
         text = await self._db.fetchval("SELECT clocks FROM notifier.cases WHERE strpos(clocks, $1) > 0", assignment_id)
         clock = next((item for item in read_clocks(text or "[]") if (item.subject, item.code) == (assignment_id, code)), None)

@@ -41,10 +41,11 @@ def apply(
 
     Exit codes: 0 all there, 1 failed.
     """
+    from shared.publisher import connection_options
     from shared.topics_admin import apply_topics
 
     settings = find_stack(data_dir, os.environ).settings()
-    created = run(apply_topics(settings.kafka, settings.namespace, replication))
+    created = run(apply_topics(settings.kafka, settings.namespace, replication, connection=connection_options(settings)))
     if as_json:
         typer.echo(json.dumps({"created": created}))
         return
