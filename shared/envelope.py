@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
+from pydantic_core import to_json
+
 from shared.events import TYPE_OF, Payload
 
 # For ids whose natural key has no complaint of its own: a refused update is known by (unit, update_id).
@@ -24,6 +26,10 @@ class Message:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
 
+    def headers_json(self) -> str:
+        """As an outbox keeps them."""
+        return to_json(self.headers).decode()
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -37,7 +43,7 @@ class Envelope:
 
 
 def enclose(
-    payload: Payload,
+    payload: Payload | type[Payload],
     *,
     topic: str,
     complaint_id: UUID,
@@ -49,11 +55,11 @@ def enclose(
     traceparent: str | None = None,
     value: bytes | None = None,
 ) -> Message:
-    """`source` is the writing service's name. `value` spares a second serialisation where the caller has it already."""
+    """`source` is the writing service's name. `value` spares a serialisation where the caller has it already: then the type is enough."""
     headers: list[tuple[str, bytes]] = [
         ("ce_specversion", b"1.0"),
         ("ce_id", str(event_id).encode()),
-        ("ce_type", TYPE_OF[type(payload)].encode()),
+        ("ce_type", TYPE_OF[payload if isinstance(payload, type) else type(payload)].encode()),
         ("ce_source", f"/jalur/{source}".encode()),
         ("ce_subject", str(complaint_id).encode()),
         ("ce_time", at.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
@@ -65,7 +71,10 @@ def enclose(
         headers.append(("ce_sequence", str(sequence).encode()))
     if traceparent is not None:
         headers.append(("traceparent", traceparent.encode()))
-    return Message(topic, complaint_id.bytes, payload.to_json() if value is None else value, tuple(headers))
+    if value is None:
+        assert not isinstance(payload, type)
+        value = payload.to_json()
+    return Message(topic, complaint_id.bytes, value, tuple(headers))
 
 
 def clean_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:

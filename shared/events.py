@@ -335,6 +335,7 @@ class CaseStatus(Payload):
     answers: tuple[AnswerStatus, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     due_at: Instant | None = Field(default=None, description="the earliest deadline that still runs, of whichever clock")
+    is_oversight: bool = Field(default=False, description="only the inspectorate and those who watch the whole may know what is said of it")
     waiting_parts: tuple[str, ...] = Field(default=(), description="parts that no unit has: held, or proposed to another agency")
     merged_into: UUID | None = None
     sequence: int

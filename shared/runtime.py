@@ -83,4 +83,7 @@ async def forever(step: Callable[[], Awaitable[None]], seconds: float) -> None:
             await step()
         except AWAY as error:
             _log.warning("A periodic step was passed over", step=getattr(step, "__qualname__", "step"), error=type(error).__name__)
+        except Exception as error:  # ending the process would only begin it again with the same bug, and stop all else
+            name = getattr(step, "__qualname__", "step")
+            _log.error("A periodic step failed because of a bug; it comes again", step=name, exc_info=error)
         await asyncio.sleep(seconds)

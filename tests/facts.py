@@ -89,4 +89,6 @@ def changed(complaint_id: UUID, kind: str, at: datetime = MONDAY, **more: Any) -
 
 def updated(complaint_id: UUID, status: str, unit: str = "imigrasi", **more: Any) -> CaseUpdate:
     fields = {"update_id": str(uuid4()), "complaint_id": complaint_id, "unit": unit, "status": status}
+    if status in ("returned", "refused", "need_info", "extended"):
+        fields["reason"] = "Alasan."
     return CaseUpdate.model_validate(fields | more)

@@ -55,7 +55,7 @@ class KeptCase:
                 known.append(reading.reported(fact))
             else:
                 known += [reading.reported(fact), reading.decided(fact)]
-        for ask in domain.learn(self.case, known, self.setting(now), targets):
+        for ask in domain.learn(self.case, known, self.setting(now), targets or {}):
             self.case.requests.append(request_of(self.case, ask, domain.number_of(self.case, ask), self._report))
         return self._save(now)
 

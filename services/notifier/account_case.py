@@ -10,7 +10,7 @@ from services.notifier.account_time import NOT_PURSUED, Between
 from services.notifier.case import Case
 from services.notifier.clocks import Clockwork
 from services.notifier.facts import Reported
-from services.notifier.ledger import time_used
+from services.notifier.ledger import seconds_of, spans_of
 from services.notifier.life import OPEN, Assignment, Life
 from services.notifier.living import live
 
@@ -75,10 +75,10 @@ def measure(case: Case, clockwork: Clockwork, as_of: datetime) -> Measured | Non
 def _used(case: Case, clockwork: Clockwork, as_of: datetime) -> Mapping[str, float]:
     """Up to the answer: what the reporter then takes to reply is nobody's delay."""
     found: dict[str, float] = {}
-    for item in time_used(case, clockwork, as_of):
-        if item.span.kind != "replying":
-            who = "unit" if item.span.assignment is not None else item.span.who
-            found[who] = found.get(who, 0.0) + item.seconds
+    for span in spans_of(case):
+        if span.kind != "replying" and span.since <= as_of:
+            who = "unit" if span.assignment is not None else span.who
+            found[who] = found.get(who, 0.0) + seconds_of(case.life, span, clockwork, as_of)
     return found
 
 

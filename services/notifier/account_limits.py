@@ -50,6 +50,7 @@ class Limits:
         self.known = known_between(case)
         self.ended = how_it_ended(case)
         self.runs = clockwork.runs(case.life)
+        self._known_dues: dict[tuple[str, str, int], Between | None] = {}
 
     def verified(self) -> Counts:
         verified_at = self.life.verified_at
@@ -148,6 +149,12 @@ class Limits:
 
     def _dues(self, run: Run) -> Between | None:
         """The deadline, by either bound of what started it; None where a pause that is open keeps it from coming."""
+        key = (run.subject, run.row.code, run.episode)
+        if key not in self._known_dues:
+            self._known_dues[key] = self._dues_of(run)
+        return self._known_dues[key]
+
+    def _dues_of(self, run: Run) -> Between | None:
         place = place_of(self.life, None if run.subject == CASE else UUID(run.subject), self.clockwork)
         starts = at(self.known, run.started_at) if "verified" in run.row.starts else (run.started_at,)
         found = [self.clockwork.due(replace(run, started_at=start), place) for start in dict.fromkeys(starts)]

@@ -115,7 +115,7 @@ class Case:
         return self.sequence
 
     def note(self, at: datetime, what: str, by: str | None, kind: str, fact: Fact | None = None, **data: Any) -> None:
-        self.noted.append(Entry(at, what, by, kind, fact, data or None))
+        self.noted.append(Entry(at, what.replace("\x00", " "), by, kind, fact, data or None))
         self.is_changed = True
 
     def assignment(self, subject: str) -> Assignment | None:
@@ -134,8 +134,9 @@ class Case:
 
     @property
     def is_watched(self) -> bool:
-        """Whether a clock will speak of it again, or waits for the reporter or for the case it was merged into."""
-        return self.life.merged_into is not None or any(clock.next_at is not None or clock.state == "paused" for clock in self.clocks)
+        """Whether a clock will speak of it again, its own or that of the case it was merged into."""
+        is_merged = self.life.merged_into is not None and self.life.answered_at is None
+        return is_merged or any(clock.next_at is not None for clock in self.clocks)
 
     @property
     def due_at(self) -> datetime | None:
@@ -199,6 +200,7 @@ class Case:
             ],
             "timeline": [{"at": entry.at, "what": entry.what, "by": entry.by} for entry in shown[-50:]],
             "due_at": min(due.values(), default=None),
+            "is_oversight": life.is_oversight,
             "waiting_parts": sorted(part.key for part in life.waiting),
             "merged_into": life.merged_into,
             "sequence": sequence,

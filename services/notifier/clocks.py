@@ -123,15 +123,17 @@ class Clockwork:
         known = {clock.key: clock for clock in case.clocks}
         runs = {(run.subject, run.row.code, run.episode): run for run in self.runs(case.life)}
         gone = {key: clock for key, clock in known.items() if key not in runs and clock.stopped_at != clock.started_at}
+        running = {key for key, clock in gone.items() if clock.stopped_at is None}
         for key, clock in gone.items():
             # Of another class, or of a fact that proved wrong: it never ran.
             clock.state, clock.stopped_at, clock.next_level, clock.next_at = "stopped", clock.started_at, None, None
             self._rescind(case, clock, None, now, "this clock does not apply to the case", absences)
-            self._rename(case, clock, runs, now, why, absences)
+            if key in running:
+                self._rename(case, clock, runs, now, why, absences)
             del known[key]
         for key, run in runs.items():
             self._time(case, run, known.get(key), now, why, absences)
-        case.timed_by = max(case.timed_by, self.version)
+        case.timed_by = self.version
 
     def _time(self, case: Case, run: Run, clock: Clock | None, now: datetime, why: str, absences: Absences) -> None:
         place = self._place_of(case.life, run.subject)
@@ -163,7 +165,8 @@ class Clockwork:
     def _aim(self, case: Case, clock: Clock, run: Run, place: tuple[ZoneInfo, Calendar]) -> None:
         """Which level is next, and when. A merged case keeps its clocks and stays silent, a paused one too."""
         fired = {firing.level for firing in clock.fired if not firing.is_rescinded}
-        level = next((item for item in _levels(run.row) if item[0] not in fired), None)
+        # Only ever upwards: a reminder that a newer policy adds says nothing once the deadline was told.
+        level = next((item for item in _levels(run.row) if not fired or item[0] > max(fired)), None)
         clock.next_level, clock.next_at = None, None
         if run.is_paused:
             clock.state = "paused"
@@ -172,7 +175,8 @@ class Clockwork:
         if any(firing.is_rescinded and firing.occurrence == clock.occurrence for firing in clock.fired):
             # What was taken back fires once more, under a name of its own.
             clock.occurrence = 1 + max(item.occurrence for item in case.clocks if (item.subject, item.code) == (clock.subject, clock.code))
-        if level is not None and case.life.merged_into is None:
+        is_silent = case.life.merged_into is not None and case.life.answered_at is None
+        if level is not None and not is_silent:
             clock.next_level, clock.next_at = level[0], self.due(run, place, level[1])
 
     def _rescind(self, case: Case, clock: Clock, run: Run | None, now: datetime, why: str, absences: Absences) -> None:
@@ -256,23 +260,25 @@ class Clockwork:
             row = self._row_of(case, clock)
             number = clock.next_level
             assert number is not None
-            clock.fired.append(Firing(number, clock.occurrence, instant, now))
+            level = row.level(number)
+            is_expiry = number == 0 and row.at_expiry != "none"
+            if level is not None or is_expiry:  # else the policy lost this level since, or a newer one brought it
+                clock.fired.append(Firing(number, clock.occurrence, instant, now))
             case.is_changed = True
             item = case.assignment(clock.subject)
             runs = runs_of(case.life, row, item.id if item is not None else None)
             run = next((run for run in runs if run.episode == clock.episode), None)
-            level = row.level(number)
             if run is not None:
                 self._aim(case, clock, run, self._place_of(case.life, clock.subject))
             else:
                 clock.next_level = clock.next_at = None
-            if number == 0 and row.at_expiry != "none":
+            if is_expiry and row.at_expiry != "none":
                 clock.state = "expired"
                 return fired, (clock, row.at_expiry, instant)
             if level is None or (
                 level.kind == "reminder" and clock.next_at is not None and clock.next_at <= until and (clock.next_level or 0) < 0
             ):
-                continue  # the policy lost this level since, or a later reminder says the same
+                continue  # or a later reminder says the same
             late = max(0.0, (now - instant).total_seconds())
             say_of_clock(case, clock, level.kind, now, level.to, absences, level=number, late_by_seconds=late)
             case.note(

@@ -4,7 +4,7 @@ In whatever order the facts arrive, the case ends the same: its life is made fro
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -45,7 +45,7 @@ def learn(case: Case, new: Iterable[Fact], setting: Setting, targets: Mapping[UU
     before = case.life
     # Of merges that are to be taken now: one that was taken stays, whatever became of its lead.
     merges = [(fact.id, fact.into) for fact in tried if isinstance(fact, Said) and fact.into is not None]
-    barred = {known_by: targets[into] for known_by, into in merges if targets and into in targets}
+    barred = {known_by: why for known_by, into in merges if (why := _bars(case, into, targets)) is not None}
     life = live([*case.facts, *tried], setting.clockwork.limits, frozenset(case.refused), barred)
     taken: list[Fact] = []
     for fact in tried:
@@ -72,6 +72,12 @@ def learn(case: Case, new: Iterable[Fact], setting: Setting, targets: Mapping[UU
         setting.clockwork.time(case, setting.now, moved_by(taken), setting.absences)
     _tell(case, setting)
     return asked
+
+
+def _bars(case: Case, into: UUID, targets: Mapping[UUID, str] | None) -> str | None:
+    if into == case.id:
+        return "a complaint cannot be merged into itself"
+    return "the complaint it goes into was not looked at" if targets is None else targets.get(into)
 
 
 def _take_back(case: Case, life: Life, setting: Setting) -> None:
@@ -136,14 +142,19 @@ def _tell(case: Case, setting: Setting) -> None:
             continue
         case.told.add(notice.key)
         assignment = case.life.assignments.get(notice.assignment) if notice.assignment is not None else None
-        say(case, notice.kind, setting.now, addressees(("unit",), case, assignment, setting.absences), assignment, why=notice.why)
+        # Also where the case proved to be the inspectorate's: who has it no longer must stop, and learns nothing more.
+        is_known_to_it = assignment is not None and not assignment.is_oversight
+        to = (assignment.unit,) if assignment and is_known_to_it else addressees(("unit",), case, assignment, setting.absences)
+        say(case, notice.kind, setting.now, to, assignment, why=notice.why)
 
 
 def retime(case: Case, setting: Setting) -> None:
-    """Newer policies or another calendar: every open deadline is worked out anew."""
-    if case.timed_by < setting.clockwork.version and case.is_opened:
-        setting.clockwork.time(case, setting.now, f"policies and calendar {setting.clockwork.version}", setting.absences)
-        case.is_changed = True
+    """Newer policies or another calendar: every open deadline is worked out anew. A case in which nothing moved says nothing."""
+    if case.timed_by >= setting.clockwork.version or not case.is_opened:
+        return
+    before = [replace(clock, fired=[replace(firing) for firing in clock.fired]) for clock in case.clocks]
+    setting.clockwork.time(case, setting.now, f"policies and calendar {setting.clockwork.version}", setting.absences)
+    case.is_changed = case.is_changed or before != case.clocks
 
 
 def fire(case: Case, until: datetime, setting: Setting) -> tuple[list[Fired], list[Ask]]:
@@ -165,7 +176,8 @@ def fire(case: Case, until: datetime, setting: Setting) -> tuple[list[Fired], li
 def refuse(case: Case, item: Parked, setting: Setting) -> str:
     """An update or order whose hour is over; returns why. What a source said is never refused."""
     assert isinstance(item.fact, Said | Ordered)
-    barred = {item.fact.id: "no such complaint is open"}
+    into = item.fact.into if isinstance(item.fact, Said) else None
+    barred = {item.fact.id: _bars(case, into, {into: "no such complaint is open"}) or ""} if into is not None else {}
     life = live([*case.facts, item.fact], setting.clockwork.limits, frozenset(case.refused), barred)
     why = life.not_taken.get(identity(item.fact)) or "its case could not take it in time"
     case.parked.remove(item)
@@ -178,10 +190,17 @@ def refuse(case: Case, item: Parked, setting: Setting) -> str:
 
 def passed_on(before: Life, life: Life, lead: UUID, member: UUID) -> Said | Unmerged | None:
     """What a case merged into `lead` must be told where that was just answered, or ended without an answer."""
-    if life.answered_at is not None and before.answered_at is None:
+    if life.answered_at is not None:
+        if before.answered_at is not None or not life.answers:
+            return None
         last = max(life.answers, key=lambda answer: answer.at)
         known_by = uuid5(member, f"{lead}/{last.at.isoformat()}")
         return Said(known_by, last.at, f"unit:{last.unit}", last.unit, "answered", outcome=last.outcome, answer_id=last.id, lead=lead)
-    if life.ended_at is not None and before.ended_at is None and not life.answers:
-        return Unmerged(life.ended_at, lead)
-    return None
+    ended_at = _over_at(life)
+    return Unmerged(ended_at, lead) if ended_at is not None and _over_at(before) is None else None
+
+
+def _over_at(life: Life) -> datetime | None:
+    """When it ended, also by all of it going to another agency."""
+    is_gone = life.state == "transferred" and not life.waiting
+    return life.ended_at or (life.events[life.last["ended"] - 1].at if is_gone and "ended" in life.last else None)

@@ -1,7 +1,7 @@
 """The notifier's use cases: apply a batch of its inputs, sweep what is due, refuse what waited too long. One transaction each."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from services.notifier.clocks import Clockwork, Fired
 from services.notifier.domain import Setting
 from services.notifier.facts import Fact, Ordered, Said, identity
 from services.notifier.inputs import Input, Inputs
-from services.notifier.life import Ask, Life
+from services.notifier.life import LIVE, Ask, Life
 from services.notifier.publication import messages_of, refusal_message, request_of
 from services.notifier.watermarks import record_positions
 from shared.broker import Subscription
@@ -79,7 +79,7 @@ class Notifier:
 
     async def _facts_of(
         self, connection: Connection, batch: Sequence[tuple[Record, Input]]
-    ) -> tuple[list[tuple[Fact, CaseUpdate]], dict[UUID, list[Fact]]]:
+    ) -> tuple[list[tuple[Said, UUID]], dict[UUID, list[Fact]]]:
         """The batch as facts of its cases; and what was seen before under the same id, of what a unit wrote."""
         stamps = [datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) for record, payload in batch if isinstance(payload, CaseUpdate)]
         times = iter(await store.read_jalur_times(connection, stamps) if stamps else [])
@@ -100,20 +100,20 @@ class Notifier:
         for (known_by, complaint_id), (fact, _) in said.items():
             if (known_by, complaint_id) in new:
                 facts[complaint_id].append(fact)
-        repeated = [(fact, payload) for key, (fact, payload) in said.items() if key not in new and isinstance(payload, CaseUpdate)]
+        repeated = [(fact, key[1]) for key, (fact, _) in said.items() if key not in new and isinstance(fact, Said)]
         return repeated, facts
 
-    async def _refuse_reused(self, connection: Connection, known: list[tuple[Fact, CaseUpdate]], now: datetime) -> None:
+    async def _refuse_reused(self, connection: Connection, known: list[tuple[Said, UUID]], now: datetime) -> None:
         """A unit that gives two complaints' updates one id would lose the second without a word; a true repeat needs none.
 
-        Said without a number of the case's, which is not touched: a repeat says the very same.
+        By whichever door they came. Said without a number of the case's, which is not touched: a repeat says the very same.
         """
         if not known:
             return
-        first = await store.find_facts(connection, [UUID(identity(fact)) for fact, _ in known])
+        first = await store.find_facts(connection, [said.id for said, _ in known])
         why = "this update_id was used for another complaint; give each update an id of its own"
-        reused = [update for fact, update in known if first.get(UUID(identity(fact)), update.complaint_id) != update.complaint_id]
-        await add_to_outbox(connection, [refusal_message(Case(item.complaint_id), item, why, self._topics, now) for item in reused])
+        reused = [(said, complaint_id) for said, complaint_id in known if first.get(said.id, complaint_id) != complaint_id]
+        await add_to_outbox(connection, [refusal_message(Case(key), said, why, self._topics, now) for said, key in reused])
         self._metrics.refused.inc(len(reused))
 
     async def _keep_reports(self, connection: Connection, batch: Sequence[tuple[Record, Input]], facts: dict[UUID, list[Fact]]) -> None:
@@ -171,33 +171,50 @@ class Notifier:
     async def take_passed_on(self, limit: int = 200) -> int:
         """Let merged cases take what happened to the case they were merged into; returns how many."""
         async with transaction(self._pool) as connection:
-            cases, facts = await store.claim_passed_on(connection, limit)
+            cases, facts = await store.claim_passed_on(connection, limit, self._passed_over)
             if not cases:
                 return 0
             setting = await self._setting(connection)
-            loaded = _revived(cases.values(), setting)
-            asked = [
-                (cases[key], ask)
-                for key, told in facts.items()
-                for ask in domain.learn(cases[key], told, setting, _targets(told, cases[key], {}))
-            ]
-            await self._save(connection, cases.values(), setting, asked, loaded)
+            asked: list[tuple[Case, Ask]] = []
+
+            def take(case: Case) -> None:
+                told = facts.get(case.id, [])
+                asked.extend((case, ask) for ask in domain.learn(case, told, setting, _targets(told, case, {})))
+
+            moved, loaded = self._each(cases.values(), setting, take)
+            await store.drop_passed_on(connection, [case.id for case in moved])
+            await self._save(connection, moved, setting, asked, loaded)
         self._relay.wake()
-        return len(cases)
+        return len(moved)
 
     async def retime(self, limit: int = 200) -> int:
         """Work out anew what older policies or another calendar timed; returns how many cases."""
         async with transaction(self._pool) as connection:
-            cases = await store.claim_older_timed(connection, self.clockwork.version, limit)
+            cases = await store.claim_older_timed(connection, self.clockwork.version, limit, self._passed_over)
             if not cases:
                 return 0
             setting = await self._setting(connection)
-            loaded = _revived(cases.values(), setting)
-            for case in cases.values():
-                domain.retime(case, setting)
-            await self._save(connection, cases.values(), setting, (), loaded)
+            moved, loaded = self._each(cases.values(), setting, lambda case: domain.retime(case, setting))
+            await self._save(connection, moved, setting, (), loaded)
+            await store.mark_timed(connection, [case.id for case in moved], self.clockwork.version)
         self._relay.wake()
-        return len(cases)
+        return len(moved)
+
+    def _each(self, cases: Iterable[Case], setting: Setting, move: Callable[[Case], None]) -> tuple[list[Case], dict[UUID, Life]]:
+        """Move each case; one that cannot be moved must not stop the others' clocks. Returns those that were, and their lives before."""
+        moved, loaded = [], {}
+        for case in cases:
+            try:
+                domain.revive(case, setting)
+                loaded[case.id] = case.life
+                move(case)
+            except Exception as error:
+                self._passed_over.add(case.id)
+                self._metrics.consumer.bugs.inc()
+                _log.error("A case could not be moved on because of a bug; it is passed over", complaint_id=str(case.id), exc_info=error)
+            else:
+                moved.append(case)
+        return moved, loaded
 
     async def sweep(self, until: datetime, limit: int = 200) -> int:
         """Fire what is due up to the watermark; returns how many cases. Fired means committed."""
@@ -211,49 +228,43 @@ class Notifier:
             if ready:
                 fired += await self.ahead.write(connection, ready, setting.now)
             cases = await store.load_claimed(connection, others[:limit])
-            loaded = _revived(cases.values(), setting)
-            swept = []
             asked: list[tuple[Case, Ask]] = []
-            for case in cases.values():
-                try:
-                    domain.retime(case, setting)
-                    told, asks = domain.fire(case, until, setting)
-                except Exception as error:  # one case that cannot be fired must not stop the others' clocks
-                    self._passed_over.add(case.id)
-                    self._metrics.consumer.bugs.inc()
-                    _log.error(
-                        "A case's clock could not fire because of a bug; it is passed over", complaint_id=str(case.id), exc_info=error
-                    )
-                else:
-                    swept.append(case)
-                    fired += told
-                    asked += [(case, ask) for ask in asks]
+
+            def fire(case: Case) -> None:
+                domain.retime(case, setting)
+                told, asks = domain.fire(case, until, setting)
+                fired.extend(told)
+                asked.extend((case, ask) for ask in asks)
+
+            swept, loaded = self._each(cases.values(), setting, fire)
             await self._save(connection, swept, setting, asked, loaded)
         self._relay.wake()
         for kind, late in fired:
             self._metrics.fired.labels(kind).inc()
             self._metrics.lateness.observe(late)
-        return len(ready) + len(cases)
+        return len(ready) + len(swept)
 
     async def refuse_expired(self, until: datetime, limit: int = 200) -> int:
         """Refuse updates and orders whose instant lies an hour before the watermark and that their case never could take."""
         async with transaction(self._pool) as connection:
-            cases = await store.claim_expired_parked(connection, until - _PATIENCE, limit)
+            cases = await store.claim_expired_parked(connection, until - _PATIENCE, limit, self._passed_over)
             if not cases:
                 return 0
             setting = await self._setting(connection)
-            loaded = _revived(cases.values(), setting)
-            refusals = []
-            for case in cases.values():
-                for item in [item for item in case.parked if store.speaks(item.fact) and item.counts_at <= until - _PATIENCE]:
-                    why = domain.refuse(case, item, setting)
-                    assert isinstance(item.fact, Said | Ordered)
-                    refusals.append(refusal_message(case, item.fact, why, self._topics, setting.now))
-            await self._save(connection, cases.values(), setting, (), loaded)
+            refusals: list[Message] = []
+
+            def refuse(case: Case) -> None:
+                for item in [item for item in case.parked if item.counts_at <= until - _PATIENCE]:
+                    if isinstance(item.fact, Said | Ordered):
+                        why = domain.refuse(case, item, setting)
+                        refusals.append(refusal_message(case, item.fact, why, self._topics, setting.now))
+
+            moved, loaded = self._each(cases.values(), setting, refuse)
+            await self._save(connection, moved, setting, (), loaded)
             await add_to_outbox(connection, refusals)
         self._relay.wake()
         self._metrics.refused.inc(len(refusals))
-        return len(cases)
+        return len(moved)
 
 
 def _revived(cases: Iterable[Case], setting: Setting) -> dict[UUID, Life]:
@@ -279,19 +290,24 @@ def _targets(told: Sequence[Fact], case: Case, cases: dict[UUID, Case]) -> dict[
     found: dict[UUID, str] = {}
     for fact in (*told, *(item.fact for item in case.parked)):
         if isinstance(fact, Said) and fact.into is not None:
-            why = "a complaint cannot be merged into itself" if fact.into == case.id else _no_lead(cases.get(fact.into))
+            why = _no_lead(cases.get(fact.into), fact)
             if why is not None:
                 found[fact.into] = why
     return found
 
 
-def _no_lead(lead: Case | None) -> str | None:
+def _no_lead(lead: Case | None, said: Said) -> str | None:
+    """A unit merges only into what it has itself: of another's case it learns nothing, not even that there is one."""
     if lead is None or not lead.is_opened:
         return "no such complaint is open"
-    if lead.life.merged_into is not None:
-        return f"{lead.id} was itself merged into {lead.life.merged_into}; name that one"
-    if lead.life.ended_at is not None or lead.life.is_history or lead.life.answered_at is not None:
-        return f"{lead.id} is {lead.life.state}; answer this one by itself"
+    life = lead.life
+    is_its_own = said.unit is None or any(item.unit == said.unit for item in life.in_state(*LIVE))
+    if not is_its_own or (life.is_oversight and said.unit not in (None, "itjen")):
+        return "no such complaint is open"
+    if life.merged_into is not None:
+        return f"{lead.id} was itself merged into {life.merged_into}; name that one"
+    if life.ended_at is not None or life.is_history or life.answered_at is not None:
+        return f"{lead.id} is {life.state}; answer this one by itself"
     return None
 
 

@@ -184,13 +184,23 @@ def time_used(case: Case, clockwork: Clockwork, until: datetime) -> list[Used]:
 
 def _used(life: Life, span: Span, clockwork: Clockwork, until: datetime) -> Used:
     zone, calendar = place_of(life, span.assignment, clockwork)
-    end = until if span.until is None else min(span.until, until)
-    seconds = periods.working_seconds(calendar, kept(calendar, span.since), kept(calendar, end), zone)
+    end = _end(span, until)
+    seconds = seconds_of(life, span, clockwork, until)
     # Of pieces that follow each other the later one has the close of office that lies on their border.
     is_last = span.is_last or end < (span.until or end)
     days = _days(calendar, span.began, end if is_last else end - _TICK, zone)
     before = _days(calendar, span.began, span.since - _TICK, zone) if span.since > span.began else 0
     return Used(span, seconds, days - before)
+
+
+def seconds_of(life: Life, span: Span, clockwork: Clockwork, until: datetime) -> float:
+    """The office time of a span that began before `until`."""
+    zone, calendar = place_of(life, span.assignment, clockwork)
+    return periods.working_seconds(calendar, kept(calendar, span.since), kept(calendar, _end(span, until)), zone)
+
+
+def _end(span: Span, until: datetime) -> datetime:
+    return until if span.until is None else min(span.until, until)
 
 
 def _days(calendar: Calendar, start: datetime, end: datetime, zone: ZoneInfo) -> int:

@@ -94,6 +94,7 @@ class Life:
     replaced: set[str] = field(default_factory=set)
     answers: list[Answer] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    last: dict[Mark, int] = field(default_factory=dict)  # the place of each of the case's own marks among the events
     pauses: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     extended_at: list[datetime] = field(default_factory=list)
     asks: list[Ask] = field(default_factory=list)
@@ -114,6 +115,8 @@ class Life:
 
     def mark(self, mark: Mark, at: datetime, assignment: UUID | None = None) -> None:
         self.events.append(Event(mark, at, assignment))
+        if assignment is None:
+            self.last[mark] = len(self.events)
 
     @property
     def waiting(self) -> list[Decided]:

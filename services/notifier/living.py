@@ -10,12 +10,14 @@ from uuid import UUID
 
 from services.notifier.facts import RANK, Changed, Decided, Expired, Fact, Ordered, Reported, Requested, Said, Unmerged, identity
 from services.notifier.life import LIVE, OPEN, Ask, Assignment, Life, Limits, Notice
+from services.notifier.policy import Mark
 from services.notifier.speaking import say
-from shared.events import CaseState
+from shared.events import AssignmentState, CaseState
 
 _ENDS: dict[str, CaseState] = {"withdrawn": "withdrawn", "closed": "closed", "archived": "closed"}
 _ASKS_ANEW = ("edited", "redisposed")
-_DELIVERED = ("replaced", "closed")
+_OVERSIGHT_CLASS = "pengaduan_pengawasan"
+INSPECTORATE = "itjen"
 
 
 def live(facts: Iterable[Fact], limits: Limits, refused: frozenset[str] = frozenset(), barred: Mapping[UUID, str] | None = None) -> Life:
@@ -117,7 +119,7 @@ class _Living:
         if part.decision == 0 and part.part == 0 and not life.is_history:
             life.first_outcome = "transferred" if part.outcome == "proposed" else part.outcome
         life.class_ = part.class_ or life.class_
-        if part.decided_by != "router" and life.verified_at is None and not life.is_history:
+        if part.decided_by != "router" and part.outcome != "held" and life.verified_at is None and not life.is_history:
             life.verify(part.at)  # a person looked at the report and disposed of it
         life.is_oversight = life.is_oversight or part.is_oversight
         if part.decision not in self.arrived:
@@ -128,29 +130,32 @@ class _Living:
             self._assign(part)
         elif part.outcome in ("held", "proposed") and life.ended_at is None and not life.is_history:
             life.mark("held" if part.outcome == "held" else "proposed", part.at)
-        if self._is_overtaken(part.decision):
+        if self._is_overtaken(part.key):
             self._replace([part.key], part.at)
 
     def _make_room(self, part: Decided) -> None:
         request = self.requests.get(part.decision)
         if request is None:
             return
-        keys = set(request.replaces)
-        for number, other in self.requests.items():  # parts that an overtaken decision put in the place of the same ones
-            if number < part.decision and keys & set(other.replaces):
-                keys |= {key for key in self.life.parts if key.startswith(f"{number}/")}
-        if not self._is_overtaken(part.decision):
+        keys = self._taken_by(part.decision)
+        higher = [number for number in self.arrived if number > part.decision and number in self.requests]
+        if not any(self._taken_by(number) & keys for number in higher):
             self._replace(sorted(keys), part.at)
         for cause_id, ask in list(self.life.pending.items()):
             if cause_id == request.cause_id or (set(ask.replaces) & keys and ask.at <= request.at):
                 del self.life.pending[cause_id]
 
-    def _is_overtaken(self, decision: int) -> bool:
-        own = self.requests.get(decision)
-        return own is not None and any(
-            number > decision and number in self.arrived and set(own.replaces) & set(other.replaces)
-            for number, other in self.requests.items()
-        )
+    def _taken_by(self, decision: int) -> set[str]:
+        """The parts whose place a decision takes: those it names, and those that decisions with lower numbers put in the place of them."""
+        keys = set(self.requests[decision].replaces)
+        for number in sorted(self.requests):
+            if number < decision and keys & set(self.requests[number].replaces):
+                keys |= {key for key, part in self.read.items() if part.decision == number}
+        return keys
+
+    def _is_overtaken(self, key: str) -> bool:
+        own = int(key.partition("/")[0])
+        return any(number > own and number in self.requests and key in self._taken_by(number) for number in self.arrived)
 
     def _replace(self, keys: Iterable[str], at: datetime) -> None:
         life = self.life
@@ -183,14 +188,18 @@ class _Living:
             return "not decided yet"
         if change.class_ is not None:
             life.class_ = change.class_
+            if change.class_ == _OVERSIGHT_CLASS and not life.is_oversight:
+                self._oversee(change, at)
         ends = _ENDS.get(change.kind) or ("closed" if change.is_final else None)
         if ends is not None:
             if life.ended_at is not None or life.is_history:
                 return None if life.is_history else f"the case had ended: {life.ended_state}"
             life.end(ends, at, change.by)
             return None
-        if change.kind == "reopened" and (life.ended_at is not None or life.is_history):
+        if change.kind == "reopened":
             self._reopen(change, at)
+        elif change.kind == "replied" and self._may_reply_to_closed(at):
+            life.ended_at = life.ended_state = life.ended_by = None
         if life.ended_at is not None or life.is_history:
             if change.kind == "replied":
                 self._late_reply(change)
@@ -206,7 +215,7 @@ class _Living:
                 self._ask(Ask("edited", change.id, at, change.by, keys))
         return None
 
-    def _placed(self, states: tuple[str, ...]) -> tuple[str, ...]:
+    def _placed(self, states: tuple[AssignmentState, ...]) -> tuple[str, ...]:
         """The parts that another decision may take the place of: waiting ones, and those whose unit is no further than this."""
         own = {item.part.key for item in self.life.assignments.values() if item.state in states}
         return tuple(key for key, part in self.life.parts.items() if key in own or part.outcome in ("held", "proposed"))
@@ -236,22 +245,46 @@ class _Living:
                 why = "the reporter replied after the time to reply; it is noted, the case stays as it is"
                 self.life.notices.append(Notice(f"late reply {change.id} {item.id}", "closed", item.id, why))
 
-    def _reopen(self, change: Changed, at: datetime) -> None:
+    def _may_reply_to_closed(self, at: datetime) -> bool:
+        """A unit or an administrator closes, and the reporter still has the time to reply; what the source closed is closed."""
         life = self.life
+        is_theirs = life.ended_state == "closed" and not (life.ended_by or "").startswith("source")
+        return is_theirs and life.answered_at is not None and at <= self.limits.reply_until(life, life.answered_at)
+
+    def _oversee(self, change: Changed, at: datetime) -> None:
+        """The source says that it is an official's misconduct: whoever has it and is not the inspectorate has it no longer."""
+        life = self.life
+        life.is_oversight = True
+        keys = tuple(key for key in self._placed(OPEN) if life.parts[key].unit != INSPECTORATE)
+        if keys and life.ended_at is None and not life.is_history:
+            self._ask(Ask("edited", change.id, at, change.by, keys))
+
+    def _reopen(self, change: Changed, at: datetime) -> None:
+        """Its clocks begin anew: what the law gives for a complaint it gives for one that is taken up again."""
+        life = self.life
+        gone = tuple(key for key, part in life.parts.items() if part.outcome == "transferred")
+        is_gone = bool(gone) and not life.in_state(*LIVE) and not life.waiting and not life.pending
+        if life.ended_at is None and not life.is_history and life.answered_at is None and not is_gone:
+            return
         life.ended_at = life.ended_state = life.ended_by = None
         life.is_history = False
         life.merged_into = None
+        if life.is_paused:
+            life.pauses[-1] = (life.pauses[-1][0], at)
         life.mark("reopened", at)
+        life.mark("received", at)
+        life.mark("complete", at)
         if life.verified_at is not None:
             life.mark("verified", at)
-        life.mark("complete", at)
+        for part in life.waiting:
+            life.mark("held" if part.outcome == "held" else "proposed", at)
         self._take_up_again(at, "the source reopened it")
         if not life.in_state(*LIVE) and not life.waiting:
-            self._ask(Ask("edited", change.id, at, change.by, ()))
+            self._ask(Ask("edited", change.id, at, change.by, gone if is_gone else ()))
 
     def _take_up_again(self, at: datetime, why: str) -> None:
         life = self.life
-        life.answered_at = None
+        life.answered_at = life.merged_into = None
         life.reopenings += 1
         life.mark("reopened", at)
         for item in life.in_state("answered", "closed"):
@@ -306,14 +339,15 @@ class _Living:
                 if not life.pending:
                     life.mark("rerouting", at)
                 life.pending[ask.cause_id] = ask
-        last = {event.mark: number for number, event in enumerate(life.events) if event.assignment is None}
-        for opening, closing, is_open in (
+        waiting = {part.outcome for part in life.waiting}
+        open_now: tuple[tuple[Mark, Mark, bool], ...] = (
             ("rerouting", "rerouted", bool(life.pending)),
-            ("held", "placed", any(part.outcome == "held" for part in life.waiting)),
-            ("proposed", "confirmed", any(part.outcome == "proposed" for part in life.waiting)),
-        ):
-            if not is_open and last.get(opening, -1) > last.get(closing, -1):  # type: ignore[call-overload]
-                life.mark(closing, at)  # type: ignore[arg-type]
+            ("held", "placed", "held" in waiting),
+            ("proposed", "confirmed", "proposed" in waiting),
+        )
+        for opening, closing, is_open in open_now:
+            if not is_open and life.last.get(opening, 0) > life.last.get(closing, 0):
+                life.mark(closing, at)
         is_over = life.ended_at is not None or life.is_history
         if life.answered_at is None and not is_over and not life.pending and not life.waiting and not self.is_missing_parts:
             placed = life.in_state(*LIVE, "closed")
@@ -329,10 +363,13 @@ class _Living:
     def _finish(self) -> None:
         life = self.life
         for item in life.assignments.values():
-            if item.ended_by_other and item.state in _DELIVERED:
-                ended = f"the case ended: {life.ended_state or 'history'}" if item.state == "closed" else "another decision took its place"
-                life.notices.append(Notice(f"{item.state} {item.id}", "closed" if item.state == "closed" else "replaced", item.id, ended))
-        if not life.in_state(*LIVE, "closed") and not life.waiting and not life.pending and not life.is_history and life.ended_at is None:
+            if item.ended_by_other and item.state == "closed":
+                why = f"the case ended: {life.ended_state or 'history'}"
+                life.notices.append(Notice(f"closed {item.id} {life.reopenings}", "closed", item.id, why))
+            elif item.ended_by_other and item.state == "replaced":
+                life.notices.append(Notice(f"replaced {item.id}", "replaced", item.id, "another decision took its place"))
+        is_settled = not (life.in_state(*LIVE, "closed") or life.waiting or life.pending or self.is_missing_parts)
+        if is_settled and not life.is_history and life.ended_at is None and life.answered_at is None:
             gone = [part.at for part in life.parts.values() if part.outcome == "transferred"]
             if gone:
                 life.mark("ended", max(gone))
@@ -344,10 +381,10 @@ class _Living:
             return "history"
         if life.ended_state is not None:
             return life.ended_state
-        if life.merged_into is not None:
-            return "merged"
         if life.answered_at is not None:
             return "answered"
+        if life.merged_into is not None:
+            return "merged"
         if life.is_paused:
             return "paused"
         states = {item.state for item in life.in_state(*LIVE, "closed")}

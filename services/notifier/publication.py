@@ -113,6 +113,8 @@ def refusal_message(case: Case, said: Said | Ordered | CaseUpdate, why: str, top
         (said.update_id, refused_update_id(said.unit, said.update_id)) if isinstance(said, CaseUpdate) else (said.named, said.id)
     )
     what = "order" if isinstance(said, Ordered) else "update"
+    if case.is_opened and not is_its_own:
+        why = f"{unit} has no such assignment of this complaint"
     payload = FollowUp(
         complaint_id=case.id,
         source=report.source if report and is_its_own else None,
@@ -123,7 +125,7 @@ def refusal_message(case: Case, said: Said | Ordered | CaseUpdate, why: str, top
         why=f"{what} {named}: {why}",
         emitted_at=now,
         to=(unit or _speaker(case),),
-        sequence=case.next_sequence() if case.is_opened else None,
+        sequence=case.next_sequence() if case.is_opened and is_its_own else None,
     )
     return enclose(
         payload,

@@ -28,6 +28,7 @@ _LONGEST_REASON = 500
 _REWRITES = ("title", "text", "location")
 # Fields of a report that a source may send anew, and that another decision must know.
 EDITED = ("title", "text", "class", "category", "channel", "occurred_on", "location", "is_anonymous", "is_confidential", "disposition")
+_CLEARED = ("category", "channel", "occurred_on")
 _SOURCE_KINDS = get_args(SourceChangeKind)
 _CLASSES = get_args(ComplaintClass)
 
@@ -91,7 +92,7 @@ def said(update: CaseUpdate, counts_at: datetime) -> Said:
         status=update.status,
         named=update.update_id,
         assignment_id=update.assignment_id,
-        reason=mask(words[:_LONGEST_REASON]).text if (words := _text(update.reason) or _text(update.note)) else None,
+        reason=_line(_text(update.reason) or _text(update.note)),
         suggested_unit=update.suggested_unit,
         into=update.into,
         outcome=_code(update.outcome),
@@ -129,7 +130,7 @@ def changed(change: ComplaintChanged) -> Fact:
         kind=change.kind,
         class_=class_ if class_ in _CLASSES else None,
         state=change.source_state,
-        status=change.source_status,
+        status=_text(change.source_status),
         is_final=change.is_final,
         is_rewritten=any(fields.get(name) is not None for name in _REWRITES),
         # The differences between two exports happened some time between them.
@@ -173,7 +174,15 @@ def _order(value: Any) -> RerouteOrder:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    """Words that can be stored and shown: without control characters, of which PostgreSQL takes not all."""
+    if not isinstance(value, str):
+        return None
+    return "".join(sign if sign.isprintable() else " " for sign in value).strip() or None
+
+
+def _line(words: str | None) -> str | None:
+    """Masked before it is cut: half a number is not recognised. What is far too long to be a reason is cut before that, to be cheap."""
+    return mask(words[: 4 * _LONGEST_REASON]).text[:_LONGEST_REASON] if words is not None else None
 
 
 def _code(outcome: str | None) -> str | None:
@@ -185,7 +194,8 @@ def edits_of(change: ComplaintChanged) -> dict[str, Any]:
     """What a source's change says anew of the report itself."""
     if change.kind not in _SOURCE_KINDS:
         return {}
-    found = {name: change.fields[name] for name in EDITED if name in change.fields}
+    given = change.fields
+    found = {name: given[name] for name in EDITED if name in given and (given[name] is not None or name in _CLEARED)}
     if change.source_state is not None:
         found |= {"source_state": change.source_state, "source_status": change.source_status}
     return found

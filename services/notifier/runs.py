@@ -1,13 +1,14 @@
 """Which clocks a life starts and stops, by the policies' own words. Pure; when they are due is `clocks.py`'s."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.notifier.case import CASE
-from services.notifier.life import Event, Life
+from services.notifier.life import Life
 from services.notifier.policy import Mark, Policy
 
+_COMPLETENESS = timedelta(days=14)
 # After these nothing is started that they would have stopped.
 _LASTING: tuple[Mark, ...] = ("answered", "ended")
 
@@ -35,6 +36,7 @@ def runs_of(life: Life, row: Policy, assignment: UUID | None = None) -> list[Run
     found: list[Run] = []
     running: Run | None = None
     lasting: set[Mark] = set()
+    is_moved = False
     for event in life.events:
         is_own = event.assignment == assignment
         if not is_own and not (event.assignment is None and event.mark in ("ended", "reopened")):
@@ -50,14 +52,20 @@ def runs_of(life: Life, row: Policy, assignment: UUID | None = None) -> list[Run
             if running is None:
                 running = Run(subject, row, len(found) + 1, event.at)
                 found.append(running)
-            elif event.mark == "complete":  # a file that was completed is complete from then on
-                running.started_at = event.at
+            elif event.mark == "complete" and not is_moved and _was_asked_in_time(life, running, event.at):
+                running.started_at, is_moved = event.at, True  # a file that was completed is complete from then on
     for run in found:
         if row.pauses:
             run.pauses = _within(life, run)
         if row.extension and life.extended_at and run.started_at <= life.extended_at[0]:
             run.extra = row.extension
     return found
+
+
+def _was_asked_in_time(life: Life, run: Run, completed_at: datetime) -> bool:
+    """Whether a file is complete is said within 14 days of receipt (UU 25/2009 art 44). A later question stops the days, not the period."""
+    asked = next((since for since, until in life.pauses if until == completed_at), None)
+    return asked is not None and asked - run.started_at <= _COMPLETENESS
 
 
 def _within(life: Life, run: Run) -> tuple[tuple[datetime, datetime | None], ...]:
@@ -68,8 +76,3 @@ def _within(life: Life, run: Run) -> tuple[tuple[datetime, datetime | None], ...
         for since, until in life.pauses
         if (until is None or until > run.started_at) and (end is None or since < end) and (until is None or until > since)
     )
-
-
-def started_by(events: list[Event], mark: Mark) -> datetime | None:
-    """When it last happened to the case."""
-    return next((event.at for event in reversed(events) if event.mark == mark and event.assignment is None), None)

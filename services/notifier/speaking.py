@@ -21,6 +21,7 @@ _SPEAKS: dict[str, tuple[AssignmentState, ...]] = {
     "merged": OPEN,
     "closed": ("answered",),
 }
+_NEEDS_REASON = ("returned", "refused", "need_info", "extended")
 _ADMIN_SPEAKS = ("verified", "need_info", "resumed", "merged", "closed")
 LAPOR_CLOSES = "LAPOR! itself closes its reports; the closing comes as a change"
 
@@ -44,6 +45,8 @@ def say(life: Life, said: Said, at: datetime, given: Mapping[str, int], barred: 
     assignment = _own(life, said, given)
     if isinstance(assignment, str):
         return assignment
+    if said.reason is None and said.status in _NEEDS_REASON:
+        return f"{said.status} needs its reason"
     if assignment.state not in _SPEAKS[said.status]:
         return f"{said.status} is not possible: the assignment is {assignment.state}"
     if said.status in ("need_info", "resumed", "extended", "merged", "closed"):
@@ -69,7 +72,7 @@ def _of_the_assignment(life: Life, said: Said, at: datetime, assignment: Assignm
     if said.status == "accepted":
         if assignment.state == "assigned":
             assignment.move("accepted", at)
-        life.mark("accepted", at, assignment.id)
+            life.mark("accepted", at, assignment.id)
     elif said.status == "followed_up":
         life.mark("followed_up", at, assignment.id)
         life.mark("followed_up", at)
@@ -80,8 +83,10 @@ def _of_the_assignment(life: Life, said: Said, at: datetime, assignment: Assignm
         assignment.returned_at = at
         life.returns += 1
         life.mark("returned", at, assignment.id)
-        ask = Ask("returned", said.id, at, said.by, (assignment.part.key,), reason=_why_returned(said))
-        life.asks.append(ask)
+        key = assignment.part.key
+        # A person's order about this part is being carried out: it says where it goes.
+        if not any(ask.order is not None and key in ask.replaces for ask in life.pending.values()):
+            life.asks.append(Ask("returned", said.id, at, said.by, (key,), reason=_why_returned(said)))
     else:
         answer(life, assignment, at, Answer(said.answer_id, assignment.unit, at, "refused" if said.status == "refused" else said.outcome))
 
@@ -104,8 +109,19 @@ def _answer_with(life: Life, said: Said, at: datetime) -> str | None:
     """The case that this one was merged into was answered, which answers this one."""
     if life.merged_into != said.lead or life.ended_at is not None:
         return f"the case is not merged into {said.lead}"
-    for assignment in life.in_state(*OPEN):
+    concerned = life.in_state(*OPEN)
+    for assignment in concerned:
         answer(life, assignment, at, Answer(said.answer_id, assignment.unit, at, said.outcome))
+    if not concerned and said.unit is not None:
+        life.answers.append(Answer(said.answer_id, said.unit, at, said.outcome))
+    for part in life.waiting:  # nobody has to place it any more
+        life.replaced.add(part.key)
+        del life.parts[part.key]
+    life.pending.clear()
+    if life.is_paused:
+        life.pauses[-1] = (life.pauses[-1][0], at)
+    life.answered_at = at
+    life.mark("answered", at)
     return None
 
 
@@ -141,8 +157,6 @@ def _extend(life: Life, said: Said, at: datetime, limits: Limits) -> str | None:
         return "no period of this case can be extended"
     if life.extended_at:
         return "the period was extended already; it can be once"
-    if not said.reason:
-        return "an extension needs its reason"
     if at > until:
         return "the period was over; it can be extended only before its deadline"
     life.extended_at.append(at)
@@ -152,6 +166,12 @@ def _extend(life: Life, said: Said, at: datetime, limits: Limits) -> str | None:
 def _merge(life: Life, said: Said, at: datetime, barred: Mapping[UUID, str]) -> str | None:
     if said.into is None:
         return "into names no complaint"
+    if said.unit is not None:
+        others = [item for item in life.in_state(*OPEN) if item.unit != said.unit]
+        if others or life.waiting or life.pending:
+            return "others have a part of this complaint; only an administrator can merge it"
+        if life.is_oversight and said.unit != "itjen":
+            return "only an administrator can merge it"
     if (why := barred.get(said.id)) is not None:
         return why
     life.merged_into = said.into

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +11,7 @@ from pydantic_core import from_json, to_json
 
 from services.notifier.case import Case, Parked, Shown
 from services.notifier.clock_text import read_clocks, write_clocks
-from services.notifier.facts import ADAPTER, Fact, Ordered, Said
+from services.notifier.facts import ADAPTER, Fact
 from services.notifier.timeline import Line, lines_of
 from shared.postgres import Connection
 
@@ -63,42 +64,66 @@ async def record_fired(connection: Connection, cases: Sequence[tuple[UUID, int, 
     )
 
 
-async def claim_expired_parked(connection: Connection, until: datetime, limit: int) -> dict[UUID, Case]:
+async def claim_expired_parked(connection: Connection, until: datetime, limit: int, passed_over: Iterable[UUID] = ()) -> dict[UUID, Case]:
     """Lock the cases that have an update or an order parked which counts from `until` or before."""
     rows = await connection.fetch(
         """
         SELECT id FROM cases WHERE id IN (SELECT complaint_id FROM parked WHERE kind IN ('said', 'ordered') AND counts_at <= $1)
+            AND id <> ALL ($3::uuid[])
         ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
         until,
         limit,
+        list(passed_over),
     )
     return await _load(connection, [row["id"] for row in rows]) if rows else {}
 
 
-async def claim_older_timed(connection: Connection, version: str, limit: int) -> dict[UUID, Case]:
+async def claim_older_timed(connection: Connection, version: str, limit: int, passed_over: Iterable[UUID] = ()) -> dict[UUID, Case]:
     """Lock open cases whose clocks were worked out by older policies or another calendar."""
     rows = await connection.fetch(
-        "SELECT id FROM cases WHERE is_open AND timed_by < $1 ORDER BY timed_by, id LIMIT $2 FOR UPDATE SKIP LOCKED", version, limit
+        """
+        SELECT id FROM cases WHERE is_open AND timed_by < $1 AND id <> ALL ($3::uuid[])
+        ORDER BY timed_by, id LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        version,
+        limit,
+        list(passed_over),
     )
     return await _load(connection, sorted(row["id"] for row in rows)) if rows else {}
 
 
-async def claim_passed_on(connection: Connection, limit: int) -> tuple[dict[UUID, Case], dict[UUID, list[Fact]]]:
-    """Lock cases for which something lies that happened to the case they were merged into, and take it."""
+async def mark_timed(connection: Connection, complaint_ids: Sequence[UUID], version: str) -> None:
+    """Also those in which nothing moved."""
+    await connection.execute("UPDATE cases SET timed_by = $2 WHERE id = ANY ($1::uuid[]) AND timed_by < $2", complaint_ids, version)
+
+
+async def claim_passed_on(
+    connection: Connection, limit: int, passed_over: Iterable[UUID] = ()
+) -> tuple[dict[UUID, Case], dict[UUID, list[Fact]]]:
+    """Lock cases for which something lies that happened to the case they were merged into, and read it."""
     rows = await connection.fetch(
-        "SELECT id FROM cases WHERE id IN (SELECT complaint_id FROM passed_on) ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED", limit
+        """
+        SELECT id FROM cases WHERE id IN (SELECT complaint_id FROM passed_on) AND id <> ALL ($2::uuid[])
+        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,
+        limit,
+        list(passed_over),
     )
     if not rows:
         return {}, {}
     ids = [row["id"] for row in rows]
     cases = await _load(connection, ids)
     found: dict[UUID, list[Fact]] = {}
-    for row in await connection.fetch(
-        "DELETE FROM passed_on WHERE complaint_id = ANY ($1::uuid[]) RETURNING number, complaint_id, fact", ids
-    ):
+    told = "SELECT complaint_id, fact FROM passed_on WHERE complaint_id = ANY ($1::uuid[]) ORDER BY number"
+    for row in await connection.fetch(told, ids):
         found.setdefault(row["complaint_id"], []).append(ADAPTER.validate_json(row["fact"]))
     return cases, found
+
+
+async def drop_passed_on(connection: Connection, complaint_ids: Sequence[UUID]) -> None:
+    """What these cases, locked by the caller, have taken."""
+    await connection.execute("DELETE FROM passed_on WHERE complaint_id = ANY ($1::uuid[])", complaint_ids)
 
 
 async def add_passed_on(connection: Connection, facts: Sequence[tuple[UUID, Fact]]) -> None:
@@ -206,7 +231,7 @@ async def save_cases(connection: Connection, cases: Sequence[Case], now: datetim
             sequence, timed_by, next_due_at, due_at, clocks, told, entries, head)
         WHERE cases.id = new.id
         """,
-        *zip(*(_row(case) for case in cases), strict=True),
+        *zip(*(row_of(case) for case in cases), strict=True),
     )
     if lines:
         await add_lines(connection, lines)
@@ -223,7 +248,8 @@ async def add_lines(connection: Connection, lines: Iterable[Line]) -> None:
 _of_line = attrgetter("complaint_id", "number", "at", "noted_at", "kind", "what", "by", "fact", "data", "hash")
 
 
-def _row(case: Case) -> tuple[object, ...]:
+def row_of(case: Case) -> tuple[Any, ...]:
+    """The columns of its row, in the order of `save_cases`."""
     life = case.life
     report = life.report
     return (
@@ -273,11 +299,6 @@ async def park(connection: Connection, items: Sequence[tuple[UUID, Parked]]) -> 
         "INSERT INTO parked (id, complaint_id, kind, counts_at, fact) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         [(item.id, complaint_id, item.kind, item.counts_at, ADAPTER.dump_json(item.fact).decode()) for complaint_id, item in items],
     )
-
-
-def speaks(fact: Fact) -> bool:
-    """Whether it can be refused: what a source said never is."""
-    return isinstance(fact, Said | Ordered)
 
 
 async def read_absences(connection: Connection, now: datetime) -> dict[str, str | None]:

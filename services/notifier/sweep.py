@@ -15,6 +15,7 @@ from shared.metrics import NotifierMetrics
 from shared.postgres import Pool, read_clock, transaction
 from shared.topics import Topics
 
+_RETIMED_AT_ONCE = 5
 _PARTITIONS_KNOWN_FOR_SECONDS = 10.0
 _PERIOD_SECONDS = 1.0
 MOST_CASES_A_SECOND = 20_000
@@ -64,9 +65,12 @@ class Sweep:
             until = await read_watermark(connection, self._expected)
             now = await read_clock(connection)
         self._looked = (now, asyncio.get_running_loop().time())
-        for step in (self._notifier.take_passed_on, self._notifier.retime):
-            while await step():
-                await asyncio.sleep(0)  # between batches the consumer gets its turn
+        while await self._notifier.take_passed_on():
+            await asyncio.sleep(0)  # between batches the consumer gets its turn
+        for _ in range(_RETIMED_AT_ONCE):  # a new table is worked in beside what is due, not before it
+            if not await self._notifier.retime():
+                break
+            await asyncio.sleep(0)
         if until is not None:
             await self._catch_up(until)
             while await self._notifier.refuse_expired(until):

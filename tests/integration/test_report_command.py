@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from deploy.local.postgres import RunningPostgres
 from services.commands import CommandError, cases_time, report
+from services.commands.report_tables import harmless
 from services.notifier import store
 from services.notifier.calendar import load_calendar
 from services.notifier.clocks import Clockwork
@@ -56,7 +57,8 @@ class Case:
     def reported(self, class_: str | None = None, **more: Any) -> "Case":
         source = self.chance.choice(("lapor", "ppid", "=loket", "halo_kumham"))
         known: dict[str, Any] = {
-            "source": source, "source_ref": None, "service": "sp4n", "channel": self.chance.choice((None, "web", "+sms")), "category": None,
+            "source": source, "source_ref": None, "service": "sp4n", "category": None,
+            "channel": self.chance.choice((None, "web", "<script>sms")),
             "class_": class_ or self.chance.choice(("pengaduan", "pengaduan", "informasi", "aspirasi")), "state": None,
             "province": self.chance.choice((None, "Papua", "Bali", "Jawa Barat")), "is_final": False, "is_complete": True,
         }  # fmt: skip
@@ -282,6 +284,12 @@ async def test_files_hold_the_same_numbers_and_no_cell_is_a_command(filled: str,
     page = files["html"].read_text(encoding="utf-8")
     assert page.count("<svg") == 4
     assert not [word for word in ("<script", "src=", "href=", "@import", "url(http") if word in page]
+
+
+@pytest.mark.parametrize("written", ["=1+1", "+62", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1"])
+def test_a_cell_that_a_spreadsheet_would_run_is_text(written: str) -> None:
+    assert harmless(written) == "'" + written
+    assert harmless("web=1") == "web=1"
 
 
 async def test_a_person_reads_a_table_and_bad_words_are_refused(filled: str) -> None:

@@ -114,6 +114,13 @@ def test_what_is_open_is_overdue_once_a_period_of_the_law_has_run_out() -> None:
     assert after == {"received": 1, "verified_late": 1, "open": 1, "overdue": 1}
 
 
+def test_what_is_done_at_the_very_close_of_the_last_day_is_in_time() -> None:
+    close = day(7, 16)
+    at_close, after = (Told("ham").say(at, "followed_up", "ham") for at in (close, close + timedelta(microseconds=1)))
+    row = rows(account(at_close, after, as_of=day(8)), "unit")["ham"]
+    assert (row["followed_up_in_time"], row["followed_up_late"]) == (1, 1)
+
+
 def test_a_return_after_half_of_the_stage_time_counts_against_the_unit() -> None:
     """From Monday 08:00 to Monday 16:00 there are 8 + 3 x 8.5 + 9 + 8.5 = 51 office hours; half of them are over on Thursday at 08:00."""
     half = day(3, 8)
@@ -188,6 +195,10 @@ def test_a_report_that_came_in_verified_shows_both_bounds() -> None:
         "received": 1, "verified_in_time": (0, 1), "verified_late": (0, 1), "followed_up_late": 1, "finished": 1,
         "finished_in_time": (0, 1), "finished_late": (0, 1), "median_days": 16, "p90_days": 16,
     }  # fmt: skip
+    # Still open between the two ends it is perhaps overdue, and after the second it is.
+    waiting = Told("imigrasi", source="lapor", accepted_at=day(8), source_state="verified", class_="aspirasi").say(day(8), "followed_up")
+    overdue = [rows(account(waiting, as_of=at), "total")["ordinary"].get("overdue") for at in (day(7, 16), day(14), day(15, 17))]
+    assert overdue == [None, (0, 1), 1], "five days from the 6th end on Monday the 13th, from the 14th on Tuesday the 21st"
     soon = Told("imigrasi", source="lapor", accepted_at=day(3), source_state="verified")
     assert rows(account(soon, as_of=day(4)), "total")["ordinary"]["verified_in_time"] == 1, "by Thursday morning it surely was"
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -23,11 +24,10 @@ LEGAL = {
     "need_info": OPEN,
     "resumed": OPEN,
     "extended": OPEN,
-    "merged": OPEN,
     "closed": ("answered",),
 }
 STATES = ("assigned", "accepted", "answered", "returned", "replaced", "closed")
-FIELDS: dict[str, dict[str, Any]] = {"extended": {"reason": "menunggu arsip"}, "merged": {"into": LEAD_ID}, "returned": {"reason": "bukan"}}
+FIELDS: dict[str, dict[str, Any]] = {"extended": {"reason": "menunggu arsip"}, "returned": {"reason": "bukan"}}
 
 
 def in_state(state: str, *, is_paused: bool = False) -> KeptCase:
@@ -169,7 +169,7 @@ def test_a_period_is_extended_once_with_a_reason_before_it_is_over() -> None:
 
 
 def test_an_extension_without_a_reason_too_late_or_of_nothing_is_refused() -> None:
-    assert refusal(requested().tell(says("imigrasi", "extended", 5))) == "an extension needs its reason"
+    assert refusal(requested().tell(says("imigrasi", "extended", 5, reason=None))) == "extended needs its reason"
     late = clock(requested(), "PPID_JAWAB").due_at + timedelta(seconds=1)
     over = "the period was over; it can be extended only before its deadline"
     assert refusal(requested().tell(says("imigrasi", "extended", late, reason="arsip"))) == over
@@ -451,7 +451,49 @@ def test_no_unit_withdraws_or_replies_for_the_reporter() -> None:
 
 
 def merged_case(**report: Any) -> KeptCase:
-    return assigned("imigrasi", "ahu", **report).tell(says("imigrasi", "merged", 2, into=LEAD_ID))
+    return assigned("imigrasi", "ahu", **report).tell(admin_says("merged", 2, into=str(LEAD_ID)))
+
+
+def test_a_unit_merges_what_it_alone_has_and_an_administrator_anything() -> None:
+    merging = says("imigrasi", "merged", 2, into=LEAD_ID)
+    assert assigned("imigrasi").tell(merging).case.life.merged_into == LEAD_ID
+    theirs = "others have a part of this complaint; only an administrator can merge it"
+    for others in (("imigrasi", "ahu"), ("imigrasi", "triage")):
+        assert refusal(assigned(*others).tell(merging)) == theirs
+        assert assigned(*others).tell(admin_says("merged", 2, into=str(LEAD_ID))).case.life.merged_into == LEAD_ID
+    itself = says("imigrasi", "merged", 2, into=CASE_ID)
+    assert refusal(assigned("imigrasi").tell(itself)) == "a complaint cannot be merged into itself"
+
+
+def test_a_reply_to_the_answer_of_the_case_it_was_merged_into_makes_it_a_case_of_its_own() -> None:
+    kept = assigned("imigrasi", source="halo_kumham").tell(admin_says("merged", 2, into=str(LEAD_ID)))
+    pass_on(kept, *lead(of_lead(says("imigrasi", "answered", 48))))
+    assert kept.case.life.state == "answered" and kept.case.is_watched
+    kept.tell(changed(CASE_ID, "replied", hours(60)))
+    assert (kept.case.life.state, kept.case.life.merged_into) == ("accepted", None)
+    assert "LAPOR_TINDAK_LANJUT" in {item.code for item in kept.case.clocks if item.next_at is not None}
+
+
+def test_a_merged_case_closes_by_silence_after_its_lead_was_answered_also_where_it_was_held() -> None:
+    for destination in ("imigrasi", "triage"):
+        kept = assigned(destination, source="halo_kumham").tell(admin_says("merged", 2, into=str(LEAD_ID)))
+        pass_on(kept, *lead(of_lead(says("imigrasi", "answered", 48))))
+        assert kept.sweep(LONG_AFTER).case.life.state == "closed", destination
+
+
+def test_a_lead_that_goes_to_another_agency_or_ends_after_an_interim_answer_lets_its_cases_go() -> None:
+    interim = by_http("update", "unit:imigrasi", 5, status="followed_up", unit="imigrasi")
+    of_the_lead = interim.model_copy(update={"complaint_id": LEAD_ID, "answer_id": UUID(int=7)})
+    report = received(LEAD_ID, source="ppid")
+    gone = decided(LEAD_ID, "other_agency", at=hours(9), source="ppid")
+    ends = [
+        lead(of_the_lead, changed(LEAD_ID, "withdrawn", hours(48))),
+        (told(LEAD_ID, [[report]]).case.life, told(LEAD_ID, [[report, *gone]]).case.life),
+    ]
+    for before, after in ends:
+        kept = assigned("imigrasi").tell(admin_says("merged", 2, into=str(LEAD_ID)))
+        pass_on(kept, before, after)
+        assert kept.case.life.merged_into is None
 
 
 def test_a_merged_case_keeps_its_clocks_stays_silent_and_takes_no_more_words() -> None:
@@ -514,7 +556,7 @@ def test_what_happened_to_the_lead_before_the_merging_but_was_read_after_it_reac
     for happened in (of_lead(says("imigrasi", "answered", 1)), changed(LEAD_ID, "withdrawn", hours(1))):
         kept = merged_case()
         pass_on(kept, *lead(happened))
-        assert (kept.case.life.state, kept.case.life.merged_into) in (("merged", LEAD_ID), ("assigned", None))
+        assert (kept.case.life.state, kept.case.life.merged_into) in (("answered", LEAD_ID), ("assigned", None))
         assert (kept.case.life.answered_at == hours(2)) is (kept.case.life.merged_into is not None), "at the merging"
 
 

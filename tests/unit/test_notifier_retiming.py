@@ -287,7 +287,8 @@ def test_an_answered_case_is_silent_but_for_the_reporters_time_to_reply() -> Non
 def test_a_paused_case_fires_only_what_a_pause_does_not_stop() -> None:
     kept = assigned(**{"class": "pengaduan"}).tell(admin_says("verified", 1), admin_says("need_info", 2)).sweep(LONG_AFTER)
     assert {item.code for item in kept.said(*FIRINGS)} == {"TERIMA_PENUGASAN", "UU25_LENGKAPI"}
-    assert {item.state for item in clocks(kept, FIRST)} == {"paused"} and kept.case.is_watched
+    assert {item.state for item in clocks(kept, FIRST)} == {"paused"}
+    assert not kept.case.is_watched, "LAPOR! itself must close it, and nothing will speak of it again: it is listed"
 
 
 def test_a_pause_is_judged_again_at_the_very_level_that_falls_into_it() -> None:
