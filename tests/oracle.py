@@ -83,11 +83,12 @@ class Expected:
         self.requests, self.asked_by, self.off = requests, asked_by, off
         self.given: dict[UUID, Given] = {}
         self.parts: dict[str, Part] = {}
+        self.parts_so_far: list[Part] = []
         self.arrived: set[int] = set()
         self.pending: dict[UUID, tuple[str, ...]] = {}
         self.ordered: set[UUID] = set()
         self.pauses: list[Span] = []
-        self.verified_at: datetime | None = None  # or what else made verification needless
+        self.verification: list[Span] = []
         self.is_verified = False
         self.answered_at: datetime | None = None
         self.ended: str | None = None
@@ -96,10 +97,14 @@ class Expected:
         self.read = {f"{fact.decision}/{fact.part}": fact for fact, _ in told if isinstance(fact, Part)}
         self.is_missing = any(f"{part.decision}/{n}" not in self.read for part in self.read.values() for n in range(len(part.parts)))
         known = next((fact for fact, _ in told if isinstance(fact, ComplaintReceived | Part)), None)
-        self.reported_at = known.reported_at if known else None
+        self.merges = [(fact, at) for fact, at in told if isinstance(fact, CaseUpdate) and fact.into is not None]
         self.source = known.source if known else None
+        self.is_first_whole = any(part.decision == 0 for part in self.read.values()) and all(
+            f"0/{number}" in self.read for part in self.read.values() if part.decision == 0 for number in range(len(part.parts))
+        )
         if known is None:
             return
+        self.verification.append((known.reported_at, None))
         if self.report is not None and self.report.source_state == "verified":
             self._verify(self.report.reported_at)
         if self.report is not None and self.report.source_state == "paused":
@@ -113,9 +118,15 @@ class Expected:
         for at, _, fact in sorted(facts, key=lambda item: (item[0], item[1], getattr(item[2], "part", 0))):
             if self._take(fact, at):
                 self._look_round(at)
+        away = [part.decided_at for part in self.parts.values() if part.assignment_id is None and self._is_away(part)]
+        is_held = any(item.state in (*_LIVE, "closed") for item in self.given.values()) or self.waiting or self.pending or self.is_missing
+        if away and not is_held and self.ended is None and self.answered_at is None:
+            self._needless(max(away))
 
     def _counts_at(self, fact: object, at: datetime) -> datetime:
         spoken_of = [at]
+        if isinstance(fact, Derived) and fact.lead is not None:
+            spoken_of += [self._counts_at(other, when) for other, when in self.merges if other.into == fact.lead]
         if isinstance(fact, CaseUpdate):
             spoken_of += [part.decided_at for part in self.read.values() if part.assignment_id == fact.assignment_id]
         elif isinstance(fact, ComplaintChanged) and fact.kind == "decision":
@@ -145,7 +156,9 @@ class Expected:
         self._needless(at)
 
     def _needless(self, at: datetime) -> None:
-        self.verified_at = self.verified_at or at
+        """Verified, answered or ended."""
+        if self.verification[-1][1] is None:
+            self.verification[-1] = (self.verification[-1][0], at)
 
     def _end(self, state: str, at: datetime) -> bool:
         if self.ended is not None:
@@ -173,22 +186,18 @@ class Expected:
 
     def _decided(self, part: Part) -> None:
         key = f"{part.decision}/{part.part}"
-        if part.decided_by != "router" and not self.is_verified:
+        if part.decided_by != "router" and not isinstance(part, ComplaintHeld) and not self.is_verified:
             self._verify(part.decided_at)
-        own = self.requests.get(part.decision)
-        names = set(own.replaces) if own else set()
-        later = [number for number in self.arrived if number > part.decision and set(self.requests[number].replaces) & names]
-        if part.decision not in self.arrived and own is not None:
+        if part.decision not in self.arrived:
             self.arrived.add(part.decision)
-            gone = set(names)
-            for number, other in self.requests.items():
-                if number < part.decision and set(other.replaces) & names:
-                    gone |= {item for item in self.parts if item.startswith(f"{number}/")}
-            if not later:
-                self._replace(gone, part.decided_at)
-            asked = self.asked_by[part.decision]
-            self.pending = {cause: keys for cause, keys in self.pending.items() if cause != asked and not set(keys) & gone}
+            if part.decision in self.requests:
+                gone = self._taken_by(part.decision)
+                if not any(self._taken_by(number) & gone for number in self.arrived if number > part.decision):
+                    self._replace(gone, part.decided_at)
+                asked = self.asked_by[part.decision]
+                self.pending = {cause: keys for cause, keys in self.pending.items() if cause != asked and not set(keys) & gone}
         self.parts[key] = part
+        self.parts_so_far.append(part)
         if isinstance(part, ComplaintRouted):
             item = self.given[part.assignment_id] = Given(part)
             if self.ended is not None:
@@ -196,8 +205,16 @@ class Expected:
             else:
                 self.answered_at = None
                 item.start(part.decided_at)
-        if later:
+        if any(number > part.decision and key in self._taken_by(number) for number in self.arrived):
             self._replace({key}, part.decided_at)
+
+    def _taken_by(self, decision: int) -> set[str]:
+        """The parts it was asked for, and those of decisions before it that were asked for one of them too."""
+        keys = set(self.requests[decision].replaces)
+        for number in sorted(self.requests):
+            if number < decision and keys & set(self.requests[number].replaces):
+                keys |= {key for key, part in self.read.items() if part.decision == number}
+        return keys
 
     def _replace(self, keys: Iterable[str], at: datetime) -> None:
         for key in keys:
@@ -221,8 +238,11 @@ class Expected:
                 return False
             self._verify(at)
         elif status in ("need_info", "resumed"):
-            return self._pause(at) if status == "need_info" else self._resume(at)
+            return (self.answered_at is None and self._pause(at)) if status == "need_info" else self._resume(at)
         elif status == "merged":
+            others = [other for other in self.given.values() if other.state in _OPEN and item and other.part.unit != item.part.unit]
+            if others or self.waiting or self.pending or any(part.is_oversight for part in self.parts_so_far):
+                return False
             self.merged_into = update.into if update is not None else None
         elif item is not None and update is not None:
             self._of_the_assignment(status, at, item, update)
@@ -248,15 +268,12 @@ class Expected:
     def _changed(self, change: ComplaintChanged, at: datetime) -> bool:
         if change.kind == "disclosure":
             return True
-        if change.kind in ("edited", "redisposed") and not any(part.decision == 0 for part in self.read.values()):
+        if change.kind in ("edited", "redisposed") and not self.is_first_whole:
             return False
         if change.kind in _ENDS:
             return self._end(_ENDS[change.kind], at)
-        if change.kind == "reopened" and self.ended is not None:
-            self.ended = self.merged_into = None
-            self._take_up_again(at)
-            if not any(item.state in _LIVE for item in self.given.values()) and not self.waiting:
-                self._ask(cause_of(change), ())
+        if change.kind == "reopened":
+            self._reopen(change, at)
         if self.ended is not None:
             return True
         if change.kind == "redisposed" and not self.is_verified:
@@ -274,6 +291,21 @@ class Expected:
                 self._ask(cause_of(change), keys)
         return True
 
+    def _reopen(self, change: ComplaintChanged, at: datetime) -> None:
+        gone = tuple(key for key, part in self.parts.items() if part.assignment_id is None and self._is_away(part))
+        is_held = any(item.state in _LIVE for item in self.given.values()) or bool(self.waiting)
+        is_gone = bool(gone) and not is_held and not self.pending
+        if self.ended is None and self.answered_at is None and not is_gone:
+            return
+        self.ended = None
+        self._resume(at)
+        self._needless(at)
+        if not self.is_verified:
+            self.verification.append((at, None))
+        self._take_up_again(at)
+        if not any(item.state in _LIVE for item in self.given.values()) and not self.waiting:
+            self._ask(cause_of(change), gone if is_gone else ())
+
     @property
     def waiting(self) -> list[str]:
         return [key for key, part in self.parts.items() if part.assignment_id is None and not self._is_away(part)]
@@ -286,7 +318,7 @@ class Expected:
         return tuple(key for key in self.parts if key in own or key in self.waiting)
 
     def _take_up_again(self, at: datetime) -> None:
-        self.answered_at = None
+        self.answered_at = self.merged_into = None
         for item in self.given.values():
             if item.state in ("answered", "closed"):
                 item.state, item.may_start = "accepted", True
@@ -319,7 +351,12 @@ class Expected:
                 if item.state in _OPEN:
                     item.state = "answered"
                     item.stop(at, for_good=True)
-        return True
+            self.parts = {key: part for key, part in self.parts.items() if key not in self.waiting}
+            self.pending = {}
+            self._resume(at)
+            self._needless(at)
+            self.answered_at = at
+        return self.ended is None
 
     def _look_round(self, at: datetime) -> None:
         placed = [item for item in self.given.values() if item.state in (*_LIVE, "closed")]
@@ -332,7 +369,7 @@ class Expected:
     def spans(self, code: str) -> list[tuple[str, ZoneInfo, Span, list[Span]]]:
         """Subject, zone, stretch and pauses of each time the clock ran."""
         if code == VERIFICATION:
-            return [] if self.reported_at is None else [("case", ZONES[None], (self.reported_at, self.verified_at), [])]
+            return [("case", ZONES[None], span, []) for span in self.verification]
         return [(str(key), ZONES[item.part.desk], span, self.pauses) for key, item in self.given.items() for span in item.spans]
 
 

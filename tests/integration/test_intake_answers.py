@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from deploy.local.postgres import RunningPostgres
-from shared.events import AnswerStatus
+from services.intake.read_model import apply_statuses
+from shared.events import AnswerStatus, CaseStatus
 from tests.assigned import SINCE, assignment, given, say, tell
 from tests.door import Door, fields_of, problem, shared_door
 
@@ -114,6 +115,35 @@ async def test_a_case_that_was_merged_shows_the_answer_of_the_one_it_went_into(d
     await tell(door, merged, assignment("ham", state="answered"), answers=(AnswerStatus(id=answer_id, unit="ham", at=SINCE),))
     (shown,) = (await read(door, merged, "source:lapor"))["answers"]
     assert shown["text"] == TEXT
+
+
+@pytest.mark.parametrize("why", [{"is_oversight": True}, {"class": "pengaduan_pengawasan"}])
+async def test_the_answer_of_an_oversight_case_is_shown_to_no_reader_of_one_merged_into_it(door: Door, why: dict[str, Any]) -> None:
+    mine = assignment("itjen")
+    lead, merged = await given(door, mine), await given(door, assignment("ham"))
+    answer_id = UUID((await say(door, "updates", lead, body(), "unit:itjen")).json()["answer_id"])
+    told = (AnswerStatus(id=answer_id, unit="itjen", at=SINCE),)
+    await tell(door, lead, mine, answers=told, **why)
+    await tell(door, merged, assignment("ham", state="answered"), answers=told)
+    for role in ("source:lapor", "unit:ham"):
+        alone = await read(door, merged, role)
+        assert TEXT not in str(alone)
+        assert len(alone["answers"]) == 1
+    for role in ("triage", "admin", "auditor"):
+        assert TEXT in str(await read(door, merged, role))
+    for text in await asked_of_lists(door, merged):
+        assert TEXT not in text
+    await tell(door, lead, assignment("ham"), answers=told)
+    assert TEXT in str(await read(door, merged, "source:lapor"))
+
+
+async def asked_of_lists(door: Door, complaint: str) -> list[str]:
+    """What a source's list and the change feed show."""
+    status = await door.world.db.fetchval("SELECT status FROM intake.cases WHERE complaint_id = $1", UUID(complaint))
+    await apply_statuses(door.app.state.pool, [CaseStatus.model_validate_json(status).model_copy(update={"sequence": 2})])
+    answers = [await door.http.get(path) for path in ("/v1/complaints", "/v1/changes")]
+    assert all(complaint in answer.text for answer in answers)
+    return [answer.text for answer in answers]
 
 
 async def test_a_unit_that_declines_may_say_so_in_an_answer(door: Door) -> None:

@@ -151,6 +151,12 @@ async def test_in_an_oversight_matter_nobody_learns_who_reported(door: Door, rol
     assert await door.world.db.fetchval("SELECT is_reporter_shown FROM intake.disclosures") is False
 
 
+async def test_a_case_that_once_was_an_oversight_matter_hides_its_reporter_for_good(door: Door) -> None:
+    complaint = await reported(door, status={"is_oversight": True, "class": "pengaduan"})
+    assert (await disclosed(door, complaint))["reports"][0]["reporter"] is None
+    assert await door.world.db.fetchval("SELECT is_reporter_shown FROM intake.disclosures") is False
+
+
 async def test_a_flag_raised_later_counts_and_is_not_taken_back(door: Door) -> None:
     complaint = await reported(door)
     await door.change(complaint, {"change_id": "1", "kind": "edited", "text": "Tambahan", "fields": {"reporter": REPORTER}})

@@ -64,10 +64,36 @@ async def test_everything_a_unit_may_say_is_stored_and_told(door: Door, status: 
 
 
 async def test_a_case_is_merged_into_one_that_exists(door: Door) -> None:
-    complaint, lead = await given(door, assignment()), await given(door)
+    complaint, lead = await given(door, assignment()), await given(door, assignment("imigrasi", "kanim:bali"))
     assert fields_of(problem(await say(door, "updates", complaint, body("merged", into=NOBODY), UNIT), 422)) == ["into"]
     assert (await say(door, "updates", complaint, body("merged", into=lead), UNIT)).status_code == 202
     assert [told["fields"]["into"] for told in await door.changes()] == [lead]
+
+
+async def test_what_a_unit_may_not_merge_is_refused_as_if_it_were_not_there_and_the_admin_may(door: Door) -> None:
+    mine, foreign, unheard = await given(door, assignment()), await given(door, assignment("ham")), (await door.accepted())["id"]
+    shared = await given(door, assignment(), assignment("ham", part="0/1"))
+    overseen = await given(door, assignment(), is_oversight=True)
+    before = await door.counts()
+    unknown = problem(await say(door, "updates", mine, body("merged", into=NOBODY), UNIT), 422)
+    for lead in (foreign, unheard):
+        assert problem(await say(door, "updates", mine, body("merged", into=lead), UNIT), 422) == unknown
+    refusals = [
+        problem(await say(door, "updates", complaint, body("merged", into=lead), UNIT), 403)
+        for complaint, lead in ((shared, mine), (mine, overseen), (overseen, mine))
+    ]
+    assert all(refusal == refusals[0] for refusal in refusals), "which of the reasons it is would tell of what is not theirs"
+    assert await door.counts() == before
+    for number, (complaint, lead) in enumerate(((shared, mine), (mine, overseen), (overseen, foreign))):
+        assert (await say(door, "updates", complaint, body("merged", str(number), into=lead), "admin")).status_code == 202
+
+
+async def test_a_merge_that_is_repeated_gets_its_first_answer_also_where_it_would_be_refused_now(door: Door) -> None:
+    complaint, lead = await given(door, assignment()), await given(door, assignment())
+    first = await say(door, "updates", complaint, body("merged", into=lead), UNIT)
+    await tell(door, lead, assignment(state="replaced"), assignment("itjen", part="1/0"))
+    again = await say(door, "updates", complaint, body("merged", into=lead), UNIT)
+    assert (again.status_code, again.text) == (202, first.text)
 
 
 @pytest.mark.parametrize("status", ["verified", "need_info", "resumed", "closed"])

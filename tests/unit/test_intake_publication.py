@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.intake.domain import Change, Identity, Submission, identities_of, original_of, request_sha
+from services.intake.domain import Change, ChangedFields, Identity, Submission, identities_of, original_of, request_sha
 from services.intake.publication import changed_event, mask_report, received_event
 from shared.events import ComplaintChanged, ComplaintReceived
 
@@ -85,6 +85,21 @@ def test_a_change_says_what_was_taken_away_and_nothing_of_what_stays_as_it_was()
     }
     assert changed().fields == {}
     assert changed(fields={"reporter": {"nik": NIK}, "form": {"a": 1}, "attachments": []}).fields == {}
+
+
+CLEARABLE = {"category", "channel", "occurred_on"}
+
+
+@given(st.sets(st.sampled_from(sorted(field.alias or name for name, field in ChangedFields.model_fields.items()))))
+def test_a_null_travels_only_where_it_takes_something_away(names: set[str]) -> None:
+    assert changed(kind="flags", fields=dict.fromkeys(names)).fields == dict.fromkeys(names & CLEARABLE)
+
+
+def test_a_null_inside_a_value_is_left_out_and_a_place_without_names_is_none() -> None:
+    nulls = dict.fromkeys(("province", "regency", "district", "village"))
+    fields = {"location": nulls | {"regency": "Kupang"}, "disposition": [{"name": "Setjen", "at": None, "by": None}]}
+    assert changed(fields=fields).fields == {"location": {"regency": "Kupang"}, "disposition": [{"name": "Setjen"}]}
+    assert changed(fields={"location": nulls}).fields == {"location": {}}
 
 
 def test_the_names_of_a_report_are_its_key_its_reference_and_its_tracking_id() -> None:

@@ -1,6 +1,7 @@
 """Who is shown a case, and by which deadline it is overdue for each of them."""
 
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -36,6 +37,25 @@ def test_the_earliest_of_a_unit_s_assignments_counts() -> None:
 def test_whoever_has_given_a_part_back_still_sees_the_case_but_is_not_late_with_it(state: str) -> None:
     status = case(ID, assignments=[given_to("imigrasi", state), given_to("ham")], clocks=[clock(hours(5))])
     assert deadlines_of(status) == {"all": hours(5), "unit:imigrasi": None, "unit:ham": hours(5)}
+
+
+@pytest.mark.parametrize("why", [{"is_oversight": True}, {"class": "pengaduan_pengawasan"}, {}])
+@pytest.mark.parametrize("state", ["returned", "replaced", "closed"])
+def test_of_an_oversight_case_only_who_has_a_part_now_is_a_reader_whatever_made_it_one(why: dict[str, Any], state: str) -> None:
+    inspectorate = [] if why else [given_to("itjen")]
+    status = case(ID, assignments=[given_to("imigrasi/kanim:kupang", state), given_to("ham/kanwil:aceh"), *inspectorate], **why)
+    assert set(deadlines_of(status)) == {"all", "unit:ham", "desk:kanwil:aceh", *(f"unit:{item.unit}" for item in inspectorate)}
+
+
+@pytest.mark.parametrize(("state", "is_reader"), [("closed", True), ("answered", True), ("returned", False), ("replaced", False)])
+def test_the_inspectorate_still_reads_what_ended_in_its_hands(state: str, is_reader: bool) -> None:
+    assert ("unit:itjen" in deadlines_of(case(ID, "closed", assignments=[given_to("itjen", state)]))) == is_reader
+
+
+def test_in_an_oversight_case_the_whole_case_s_deadline_is_the_inspectorate_s_and_not_the_office_s() -> None:
+    office, itjen = given_to("imigrasi/kanim:kupang"), given_to("itjen")
+    found = deadlines_of(case(ID, assignments=[office, itjen], clocks=[clock(hours(5)), clock(hours(9), office)]))
+    assert found == {"all": hours(5), "unit:itjen": hours(5), "unit:imigrasi": hours(9), "desk:kanim:kupang": hours(9)}
 
 
 @pytest.mark.parametrize(("state", "due_at"), [("running", hours(5)), ("expired", hours(5)), ("paused", None), ("stopped", None)])

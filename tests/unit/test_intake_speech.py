@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.speakers import Speaker, parse_role
-from services.intake.speech import LIVE, Update, check_update, find_assignment, own_assignments
+from services.intake.speech import LIVE, Update, check_merge, check_update, find_assignment, own_assignments
 from services.intake.speech_events import update_event
 from shared.events import AssignmentState, AssignmentStatus, CaseStatus, CaseUpdate, ComplaintChanged, UpdateStatus
 from shared.problems import Problem
@@ -88,6 +88,51 @@ def test_an_assignment_is_left_out_only_where_one_alone_is_open(items: list[Assi
         assert find_assignment(items, None) == live[0]
     else:
         assert refused(items, None) == (422 if live else 404)
+
+
+def case_of(*items: tuple[str, AssignmentState], **fields: Any) -> CaseStatus:
+    given = [
+        AssignmentStatus(id=UUID(int=9 + n), unit=unit, desk="kanim:kupang", state=state, since=AT) for n, (unit, state) in enumerate(items)
+    ]
+    named = {"complaint_id": COMPLAINT, "source": "lapor", "source_ref": None, "state": "assigned", "reported_at": AT, "sequence": 1}
+    return CaseStatus.model_validate(named | {"assignments": given} | fields)
+
+
+LIVE_PART, ITJEN = ("imigrasi", "assigned"), ("itjen", "accepted")
+
+
+@pytest.mark.parametrize(
+    ("unit", "member", "lead", "status"),
+    [
+        ("imigrasi", case_of(LIVE_PART), case_of(("imigrasi", "answered")), 202),
+        ("imigrasi", case_of(LIVE_PART, ("ham", "returned")), case_of(LIVE_PART, ("ham", "assigned")), 202),
+        ("imigrasi", case_of(LIVE_PART, ("ham", "accepted")), case_of(LIVE_PART), 403),
+        ("imigrasi", case_of(LIVE_PART), None, 422),
+        ("imigrasi", case_of(LIVE_PART), case_of(("ham", "assigned")), 422),
+        ("imigrasi", case_of(LIVE_PART), case_of(("imigrasi", "returned")), 422),
+        ("imigrasi", case_of(LIVE_PART), case_of(("imigrasi", "closed"), is_oversight=True), 422),
+        ("imigrasi", case_of(LIVE_PART, is_oversight=True), case_of(LIVE_PART), 403),
+        ("imigrasi", case_of(LIVE_PART), case_of(LIVE_PART, is_oversight=True), 403),
+        ("imigrasi", case_of(LIVE_PART), case_of(LIVE_PART, **{"class": "pengaduan_pengawasan"}), 403),
+        ("imigrasi", case_of(LIVE_PART), case_of(LIVE_PART, ("itjen", "returned")), 403),
+        ("itjen", case_of(ITJEN, is_oversight=True), case_of(ITJEN, is_oversight=True), 202),
+        ("itjen", case_of(ITJEN), case_of(LIVE_PART), 422),
+        ("itjen", case_of(ITJEN, LIVE_PART), case_of(ITJEN), 403),
+    ],
+)
+@pytest.mark.parametrize("is_desk", [False, True])
+def test_a_unit_merges_what_it_has_alone_into_what_it_has_too_and_oversight_is_the_inspectorate_s(
+    unit: str, member: CaseStatus, lead: CaseStatus | None, status: int, is_desk: bool
+) -> None:
+    speaker = parse_role("desk:kanim:kupang" if is_desk else f"unit:{unit}")
+    mine = next(item for item in member.assignments if item.unit == unit)
+    found = 202
+    try:
+        check_merge(speaker, mine, member, lead)
+    except Problem as problem:
+        found = problem.status
+        assert not {"itjen", "oversight", "inspectorate"} & set(problem.detail.split()), "the refusal does not tell what it is about"
+    assert found == status
 
 
 def test_before_the_notifier_said_anything_nothing_is_anybody_s() -> None:
