@@ -181,6 +181,8 @@ class Clockwork:
 
     def _rescind(self, case: Case, clock: Clock, run: Run | None, now: datetime, why: str, absences: Absences) -> None:
         """Take back what fired and should not have: past the clock's stop, or before the instant that is now the level's."""
+        if not clock.fired:
+            return
         place = self._place_of(case.life, clock.subject) if run is not None else None
         levels = dict(_levels(run.row)) if run is not None else {}
         for firing in clock.fired:
@@ -303,10 +305,19 @@ def _was_said(clock: Clock, firing: Firing) -> bool:
 
 def _levels(row: Policy) -> list[tuple[int, int]]:
     """(number, units past the deadline) in their order; an act at the expiry is a level of its own."""
-    found = [(item.level, item.after) for item in row.levels]
-    if row.at_expiry != "none" and not any(number == 0 for number, _ in found):
-        found.append((0, 0))
-    return sorted(found)
+    known = _KNOWN_LEVELS.get(id(row))
+    if known is None or known[0] is not row:
+        found = [(item.level, item.after) for item in row.levels]
+        if row.at_expiry != "none" and not any(number == 0 for number, _ in found):
+            found.append((0, 0))
+        if len(_KNOWN_LEVELS) > 10_000:
+            _KNOWN_LEVELS.clear()
+        known = _KNOWN_LEVELS[id(row)] = (row, sorted(found))
+    return known[1]
+
+
+# By the row itself: to hash all of it takes longer than to sort its levels.
+_KNOWN_LEVELS: dict[int, tuple[Policy, list[tuple[int, int]]]] = {}
 
 
 def _told(row: Policy) -> Sequence[str]:

@@ -8,16 +8,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
+from services.notifier.changes import ASKS_ANEW, change
 from services.notifier.facts import RANK, Changed, Decided, Expired, Fact, Ordered, Reported, Requested, Said, Unmerged, identity
 from services.notifier.life import LIVE, OPEN, Ask, Assignment, Life, Limits, Notice
 from services.notifier.policy import Mark
 from services.notifier.speaking import say
-from shared.events import AssignmentState, CaseState
-
-_ENDS: dict[str, CaseState] = {"withdrawn": "withdrawn", "closed": "closed", "archived": "closed"}
-_ASKS_ANEW = ("edited", "redisposed")
-_OVERSIGHT_CLASS = "pengaduan_pengawasan"
-INSPECTORATE = "itjen"
+from shared.events import CaseState
 
 
 def live(facts: Iterable[Fact], limits: Limits, refused: frozenset[str] = frozenset(), barred: Mapping[UUID, str] | None = None) -> Life:
@@ -90,7 +86,7 @@ class _Living:
             spoken_of += [part.at for part in own if part.assignment_id == fact.assignment_id]
         elif isinstance(fact, Ordered):
             spoken_of = [self.read[key].at for key in fact.replaces if key in self.read]
-        elif isinstance(fact, Changed) and fact.kind in _ASKS_ANEW:
+        elif isinstance(fact, Changed) and fact.kind in ASKS_ANEW:
             spoken_of = [part.at for part in self.read.values() if part.decision == 0]
         return max([fact.at, *spoken_of])
 
@@ -101,7 +97,9 @@ class _Living:
             self._decided(fact)
             return None
         if isinstance(fact, Changed):
-            return self._changed(fact, at)
+            if fact.kind in ASKS_ANEW and not self.is_first_whole:
+                return "not decided yet"
+            return change(self.life, fact, at, self.limits)
         if isinstance(fact, Ordered):
             return self._ordered(fact, at)
         if isinstance(fact, Expired):
@@ -180,117 +178,7 @@ class _Living:
             life.mark("reopened", part.at)
         life.mark("assigned", part.at, new.id)
 
-    # --- the source, and orders
-
-    def _changed(self, change: Changed, at: datetime) -> str | None:
-        life = self.life
-        if change.kind in _ASKS_ANEW and not self.is_first_whole:
-            return "not decided yet"
-        if change.class_ is not None:
-            life.class_ = change.class_
-            if change.class_ == _OVERSIGHT_CLASS and not life.is_oversight:
-                self._oversee(change, at)
-        ends = _ENDS.get(change.kind) or ("closed" if change.is_final else None)
-        if ends is not None:
-            if life.ended_at is not None or life.is_history:
-                return None if life.is_history else f"the case had ended: {life.ended_state}"
-            life.end(ends, at, change.by)
-            return None
-        if change.kind == "reopened":
-            self._reopen(change, at)
-        elif change.kind == "replied" and self._may_reply_to_closed(at):
-            life.ended_at = life.ended_state = life.ended_by = None
-        if life.ended_at is not None or life.is_history:
-            if change.kind == "replied":
-                self._late_reply(change)
-            return None
-        self._verified_or_paused(change, at)
-        if change.kind == "replied":
-            self._replied(change, at)
-        elif change.kind == "redisposed":
-            self._ask(Ask("redisposed", change.id, at, change.by, self._placed(("assigned", "accepted"))))
-        elif change.kind == "edited" and change.is_rewritten:
-            keys = tuple(key for key in self._placed(("assigned",)) if life.parts[key].decided_by == "router")
-            if keys:
-                self._ask(Ask("edited", change.id, at, change.by, keys))
-        return None
-
-    def _placed(self, states: tuple[AssignmentState, ...]) -> tuple[str, ...]:
-        """The parts that another decision may take the place of: waiting ones, and those whose unit is no further than this."""
-        own = {item.part.key for item in self.life.assignments.values() if item.state in states}
-        return tuple(key for key, part in self.life.parts.items() if key in own or part.outcome in ("held", "proposed"))
-
-    def _verified_or_paused(self, change: Changed, at: datetime) -> None:
-        life = self.life
-        if (change.state == "verified" or change.kind == "redisposed") and life.verified_at is None:
-            life.verify(at)
-        if change.state == "paused" and not life.is_paused and life.answered_at is None:
-            life.pause(at)
-        elif life.is_paused and (change.kind == "completed" or change.state in ("open", "verified")):
-            life.resume(at)
-
-    def _replied(self, change: Changed, at: datetime) -> None:
-        life = self.life
-        if life.answered_at is None:
-            return
-        if at > self.limits.reply_until(life, life.answered_at):
-            self._late_reply(change)
-            return
-        life.mark("replied", at)
-        self._take_up_again(at, "the reporter replied")
-
-    def _late_reply(self, change: Changed) -> None:
-        for item in self.life.assignments.values():
-            if item.state in ("answered", "closed"):
-                why = "the reporter replied after the time to reply; it is noted, the case stays as it is"
-                self.life.notices.append(Notice(f"late reply {change.id} {item.id}", "closed", item.id, why))
-
-    def _may_reply_to_closed(self, at: datetime) -> bool:
-        """A unit or an administrator closes, and the reporter still has the time to reply; what the source closed is closed."""
-        life = self.life
-        is_theirs = life.ended_state == "closed" and not (life.ended_by or "").startswith("source")
-        return is_theirs and life.answered_at is not None and at <= self.limits.reply_until(life, life.answered_at)
-
-    def _oversee(self, change: Changed, at: datetime) -> None:
-        """The source says that it is an official's misconduct: whoever has it and is not the inspectorate has it no longer."""
-        life = self.life
-        life.is_oversight = True
-        keys = tuple(key for key in self._placed(OPEN) if life.parts[key].unit != INSPECTORATE)
-        if keys and life.ended_at is None and not life.is_history:
-            self._ask(Ask("edited", change.id, at, change.by, keys))
-
-    def _reopen(self, change: Changed, at: datetime) -> None:
-        """Its clocks begin anew: what the law gives for a complaint it gives for one that is taken up again."""
-        life = self.life
-        gone = tuple(key for key, part in life.parts.items() if part.outcome == "transferred")
-        is_gone = bool(gone) and not life.in_state(*LIVE) and not life.waiting and not life.pending
-        if life.ended_at is None and not life.is_history and life.answered_at is None and not is_gone:
-            return
-        life.ended_at = life.ended_state = life.ended_by = None
-        life.is_history = False
-        life.merged_into = None
-        if life.is_paused:
-            life.pauses[-1] = (life.pauses[-1][0], at)
-        life.mark("reopened", at)
-        life.mark("received", at)
-        life.mark("complete", at)
-        if life.verified_at is not None:
-            life.mark("verified", at)
-        for part in life.waiting:
-            life.mark("held" if part.outcome == "held" else "proposed", at)
-        self._take_up_again(at, "the source reopened it")
-        if not life.in_state(*LIVE) and not life.waiting:
-            self._ask(Ask("edited", change.id, at, change.by, gone if is_gone else ()))
-
-    def _take_up_again(self, at: datetime, why: str) -> None:
-        life = self.life
-        life.answered_at = life.merged_into = None
-        life.reopenings += 1
-        life.mark("reopened", at)
-        for item in life.in_state("answered", "closed"):
-            item.move("accepted", at)
-            life.mark("reopened", at, item.id)
-            life.notices.append(Notice(f"reopened {life.reopenings} {item.id}", "reopened", item.id, why))
+    # --- orders, and time
 
     def _ordered(self, order: Ordered, at: datetime) -> str | None:
         life = self.life
@@ -311,13 +199,8 @@ class _Living:
                 return f"part {key} is {assignment.state}"
             if any(ask.order is not None and key in ask.replaces for ask in life.pending.values()):
                 return f"another order for part {key} is being carried out"
-        self._ask(Ask("ordered", order.id, at, order.by, order.replaces, order.reason, order))
+        life.asks.append(Ask("ordered", order.id, at, order.by, order.replaces, order.reason, order))
         return None
-
-    def _ask(self, ask: Ask) -> None:
-        self.life.asks.append(ask)
-
-    # --- time, and what follows
 
     def _expired(self, fact: Expired) -> str | None:
         life = self.life

@@ -14,7 +14,7 @@ from tests.listed import asked, case, given_to, ids, tell
 
 LIST, FEED = "/v1/complaints", "/v1/changes"
 OFFICE = ("unit:imigrasi", "desk:kanim:kupang")
-SECRET = "petugas loket minta uang"  # noqa: S105 - not a password
+SECRET = "petugas loket minta uang"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,8 @@ async def door(opened: Door) -> Door:
 def overseen(complaint: str, *, office: str, sequence: int = 2) -> CaseStatus:
     words = [{"at": MONDAY, "what": f"ordered to itjen in place of 0/0: {SECRET}", "by": "triage"}]
     parts = [given_to("imigrasi/kanim:kupang", office), given_to("itjen")]
-    return case(complaint, assignments=parts, sequence=sequence, timeline=words, is_oversight=True, **{"class": "pengaduan_pengawasan"})
+    told: dict[str, Any] = {"timeline": words, "is_oversight": True, "class": "pengaduan_pengawasan"}
+    return case(complaint, assignments=parts, sequence=sequence, **told)
 
 
 async def made(door: Door, **fields: Any) -> str:
@@ -94,7 +95,8 @@ async def test_a_source_reads_how_it_stands_and_not_why(door: Door) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 200])
 async def test_a_filter_does_not_tell_what_the_case_does_not_show(door: Door, limit: int) -> None:
-    hidden, plain = [], []
+    hidden: list[str] = []
+    plain: list[str] = []
     for number in range(5):
         complaint = await made(door, source_ref=str(number), reported_at=f"2026-07-06T08:0{number}:00Z")
         (plain if number == 3 else hidden).append(complaint)

@@ -17,7 +17,7 @@ from shared.events import AssignmentState, CaseStatus
 AT = "2026-07-13T01:20:00Z"
 OFFICE, ITJEN = UUID(int=1), UUID(int=2)
 CASE = {"id": UUID(int=7), "source": "lapor", "source_ref": "5049672"}
-SECRET = "petugas loket minta uang"  # noqa: S105 - not a password
+SECRET = "petugas loket minta uang"
 
 
 def part(id_: UUID, unit: str, desk: str | None, state: str = "assigned") -> dict[str, Any]:
@@ -35,10 +35,14 @@ def entry(what: str, by: str | None) -> dict[str, Any]:
 
 def status(**fields: Any) -> dict[str, Any]:
     return {
-        "complaint_id": str(CASE["id"]), "source": "lapor", "source_ref": None, "state": "accepted", "class": "pengaduan", "reported_at": AT,
-        "sequence": 9, "is_oversight": True,
+        "complaint_id": str(CASE["id"]), "source": "lapor", "source_ref": None, "state": "accepted", "class": "pengaduan",
+        "reported_at": AT, "sequence": 9, "is_oversight": True,
         "assignments": [part(OFFICE, "imigrasi", "kanim:kupang"), part(ITJEN, "itjen", None, "accepted")],
-        "clocks": [ticking("SP4N_PENGAWASAN", None, None), ticking("LAPOR_TINDAK_LANJUT", OFFICE, "imigrasi"), ticking("TERIMA", ITJEN, "itjen")],
+        "clocks": [
+            ticking("SP4N_PENGAWASAN", None, None),
+            ticking("LAPOR_TINDAK_LANJUT", OFFICE, "imigrasi"),
+            ticking("TERIMA", ITJEN, "itjen"),
+        ],
         "answers": [
             {"id": str(UUID(int=11)), "unit": "imigrasi", "at": AT, "outcome": "selesai"},
             {"id": str(UUID(int=12)), "unit": "itjen", "at": AT, "outcome": "terbukti"},

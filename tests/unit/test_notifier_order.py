@@ -80,7 +80,9 @@ def changes(draw: st.DrawFn, at: datetime, asks: bool) -> Fact:
         (*ENDS, *OTHER_CHANGES) if asks else (*ENDS, *(kind for kind in OTHER_CHANGES if kind not in ("edited", "redisposed", "reopened")))
     )
     kind = draw(st.sampled_from(kinds if draw(st.booleans()) else [kind for kind in kinds if kind not in ENDS]))
-    fields: dict[str, Any] = {"class": draw(st.sampled_from(["aspirasi", "pengaduan_pengawasan"]))} if kind == "reclassified" else {}
+    # A report that becomes an oversight matter is decided anew.
+    classes = ["aspirasi", "pengaduan_pengawasan"] if asks else ["aspirasi", "informasi"]
+    fields: dict[str, Any] = {"class": draw(st.sampled_from(classes))} if kind == "reclassified" else {}
     if kind == "edited":
         fields = {"text": "Paspor saya hilang."} if draw(st.booleans()) else {"category": "paspor"}
     return changed(
