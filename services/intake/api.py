@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from services.intake import speech_store, store
+from services.intake import store
 from services.intake.changes import accept_change
 from services.intake.disclosures import disclose
 from services.intake.domain import Change, Submission, check_idempotency_key, identities_of, original_of
@@ -21,7 +21,7 @@ from services.intake.handlers import Intake, not_found
 from services.intake.imports import ImportedRow, accept_row
 from services.intake.keys import Doorkeeper
 from services.intake.lines import MOST_LINES, line_by_line, read_body
-from services.intake.listing import list_cases
+from services.intake.listing import list_cases, views_of
 from services.intake.orders import accept_decision
 from services.intake.parsing import parse_json, validate
 from services.intake.publication import mask_report
@@ -31,7 +31,7 @@ from services.intake.requests import Request as SubmitRequest
 from services.intake.speakers import Speaker
 from services.intake.speech import Decision, DisclosureRequest, Update
 from services.intake.updates import accept_update
-from services.intake.views import case_view, may_read
+from services.intake.views import may_read
 from shared.logs import get_logger
 from shared.masking import LONG_TEXT
 from shared.postgres import AWAY, transaction
@@ -194,9 +194,8 @@ class Door:
             status = from_json(case["status"]) if case is not None and case["status"] is not None else None
             if case is None or not may_read(speaker, [source for source, _ in sources], status):
                 raise not_found()
-            told = [UUID(item["id"]) for item in status["answers"] if item["id"] is not None] if status is not None else []
-            answers = await speech_store.find_answers(connection, complaint_id, told)
-        return case_view(case, status, answers, speaker)
+            (view,) = await views_of(connection, [case], speaker)
+        return view
 
     async def _speaker(self, request: Request) -> Speaker:
         if not self.prepared.is_done:

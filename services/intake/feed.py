@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from pydantic_core import from_json
+
 from services.intake import listing_store
 from services.intake.listing import views_of
 from services.intake.questions import FeedQuestion, write_change
 from services.intake.readers import own_reader
 from services.intake.speakers import Speaker
+from services.intake.views import is_shown_to
 from shared.postgres import Pool, transaction
 from shared.problems import Problem
 
@@ -20,12 +23,13 @@ async def list_changes(pool: Pool, question: FeedQuestion, speaker: Speaker) -> 
         if question.after > ends.given:
             raise _ahead()
         rows = await listing_store.find_changes(connection, own_reader(speaker), source, question.after, question.limit)
-        views = await views_of(connection, rows, speaker)
+        shown = [row for row in rows if speaker.role not in ("unit", "desk") or is_shown_to(speaker, from_json(row["status"]))]
+        views = await views_of(connection, shown, speaker)
     read_up_to = [question.after, *(row["change"] for row in rows)]
     if len(rows) < question.limit:
         # Nothing of this reader's is left below what was visible before, so the next question need not look there again.
         read_up_to.append(ends.visible)
-    return {"items": [_item(row, view, source) for row, view in zip(rows, views, strict=True)], "next": write_change(max(read_up_to))}
+    return {"items": [_item(row, view, source) for row, view in zip(shown, views, strict=True)], "next": write_change(max(read_up_to))}
 
 
 def _item(row: dict[str, Any], view: dict[str, Any], source: str | None) -> dict[str, Any]:

@@ -7,13 +7,16 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from services.intake.listing_store import Wanted, begin_reading, find_answers, find_by_source_ref, find_page
+from services.intake.answers import KnownAnswer
+from services.intake.listing_store import Wanted, begin_reading, find_answers, find_by_source_ref, find_page, find_statuses
 from services.intake.questions import ListQuestion, Position, write_position
 from services.intake.readers import ALL, deadlines_of, narrowest_first, own_reader
 from services.intake.speakers import Speaker
-from services.intake.views import case_view
+from services.intake.views import case_view, is_shown_to, may_know_joined, told_to
 from shared.events import CaseStatus
 from shared.postgres import Connection, Pool, transaction
+
+_MOST_AT_ONCE = 200
 
 
 async def list_cases(pool: Pool, question: ListQuestion, speaker: Speaker) -> dict[str, Any]:
@@ -25,25 +28,64 @@ async def list_cases(pool: Pool, question: ListQuestion, speaker: Speaker) -> di
         if question.source_ref is not None:
             source = speaker.subject if speaker.role == "source" else None
             known = await find_by_source_ref(connection, source, question.source_ref)
-            cases = [case for case in known if _position(case) > _order(question.after) and _is_wanted(case, wanted)]
+            cases = [case for case in known if _position(case) > _order(question.after)]
+            cases = [case for case in cases if _is_wanted(case, wanted) and _is_shown(case, question, speaker)]
         else:
-            # One more than is shown says whether there is a following page.
-            cases = await find_page(connection, wanted, question.after, question.limit + 1)
+            cases = await _find_shown(connection, wanted, question, speaker)
         shown = cases[: question.limit]
         views = await views_of(connection, shown, speaker)
     last = write_position(Position(*_position(shown[-1]))) if len(cases) > len(shown) else None
     return {"items": views, "next": last}
 
 
+async def _find_shown(connection: Connection, wanted: Wanted, question: ListQuestion, speaker: Speaker) -> list[dict[str, Any]]:
+    """One more than the page shows, which says whether there is a following page: what is left out must not make a page shorter."""
+    most = question.limit + 1
+    shown: list[dict[str, Any]] = []
+    after, size = question.after, most
+    while True:
+        found = await find_page(connection, wanted, after, size)
+        shown += [case for case in found if _is_shown(case, question, speaker)]
+        if len(found) < size or len(shown) >= most:
+            return shown[:most]
+        after, size = Position(*_position(found[-1])), max(most, _MOST_AT_ONCE)
+
+
+def _is_shown(case: dict[str, Any], question: ListQuestion, speaker: Speaker) -> bool:
+    """Whether the key may read the case, and what its filters ask for stands in what it is shown: else the filter would tell it."""
+    if speaker.subject is None or case["status"] is None:
+        return True
+    status = from_json(case["status"])
+    if speaker.role != "source" and not is_shown_to(speaker, status):
+        return False
+    asked = [(name, value) for name, value in (("unit", question.unit), ("desk", question.desk)) if value is not None]
+    if not asked:
+        return True
+    assignments = told_to(speaker, status)["assignments"]
+    return all(any(item[name] == value for item in assignments) for name, value in asked)
+
+
 async def views_of(connection: Connection, cases: Sequence[dict[str, Any]], speaker: Speaker) -> list[dict[str, Any]]:
-    """Each case as it is shown alone, its answers' texts included."""
-    statuses = [from_json(case["status"]) if case["status"] is not None else None for case in cases]
-    told = [[UUID(item["id"]) for item in (status or {}).get("answers", []) if item["id"] is not None] for status in statuses]
-    known = await find_answers(connection, [case["id"] for case in cases], [answer_id for ids in told for answer_id in ids])
-    return [
-        case_view(case, status, [answer for complaint_id, answer in known if complaint_id == case["id"] or answer.id in ids], speaker)
-        for case, status, ids in zip(cases, statuses, told, strict=True)
-    ]
+    """Each case with its answers' texts. They have to be the speaker's to read."""
+    statuses = {case["id"]: from_json(case["status"]) if case["status"] is not None else None for case in cases}
+    told = {
+        complaint_id: [UUID(item["id"]) for item in (status or {}).get("answers", []) if item["id"] is not None]
+        for complaint_id, status in statuses.items()
+    }
+    known = await find_answers(connection, list(statuses), [answer_id for ids in told.values() for answer_id in ids])
+    leads = sorted({complaint_id for complaint_id, _ in known} - statuses.keys())
+    standing = statuses | {
+        complaint_id: from_json(text) for complaint_id, text in (await find_statuses(connection, leads) if leads else {}).items()
+    }
+
+    def answers_of(own: UUID) -> list[KnownAnswer]:
+        return [
+            answer
+            for complaint_id, answer in known
+            if complaint_id == own or (answer.id in told[own] and may_know_joined(speaker, answer, standing.get(complaint_id)))
+        ]
+
+    return [case_view(case, statuses[case["id"]], answers_of(case["id"]), speaker) for case in cases]
 
 
 def _is_wanted(case: dict[str, Any], wanted: Wanted) -> bool:

@@ -213,6 +213,12 @@ async def find_answers(connection: Connection, complaint_ids: Sequence[UUID], to
     return [(row["complaint_id"], KnownAnswer(**{name: value for name, value in row.items() if name != "complaint_id"})) for row in rows]
 
 
+async def find_statuses(connection: Connection, complaint_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """As JSON, of those of which there is one."""
+    rows = await connection.fetch("SELECT complaint_id, status FROM cases WHERE complaint_id = ANY ($1::uuid[])", complaint_ids)
+    return {row["complaint_id"]: row["status"] for row in rows}
+
+
 async def find_by_source_ref(connection: Connection, source: str | None, source_ref: str) -> list[dict[str, Any]]:
     """What a view needs of the few complaints that a source, or any source, knows by this reference."""
     rows = await connection.fetch(

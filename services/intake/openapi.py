@@ -215,7 +215,16 @@ _PATHS: dict[str, Any] = {
         }
     },
     "/v1/complaints/{id}": {
-        "get": {"summary": "Read a case", "parameters": [_ID], "responses": _answers("200", "The case", _json("Case"), "404")}
+        "get": {
+            "summary": "Read a case",
+            "description": (
+                "Of an oversight case (an official's misconduct is in question) only the inspectorate and who watches the whole are shown "
+                "all, here, in the lists and in the feed. A unit or desk reads it while it has a part: that part, its clocks, its answers "
+                "and what it said, `class` null. A source reads how it stands, without reasons and without the other units' names."
+            ),
+            "parameters": [_ID],
+            "responses": _answers("200", "The case", _json("Case"), "404"),
+        }
     },
     "/v1/complaints/{id}/changes": {
         "post": {
@@ -231,7 +240,8 @@ _PATHS: dict[str, Any] = {
             "description": (
                 "`update_id` is the unit's: its desks and its Kafka topic share it. `returned`, `extended` and `refused` need a `reason`, "
                 "`need_info` a `note` or a `reason`, `merged` an `into`, `answered` a final `answer`. An `answer` without `approved_by` is "
-                "kept as a draft and told to nobody. An admin says `verified`, `need_info`, `resumed`, `merged` and `closed`, of the case."
+                "kept as a draft and told to nobody. An admin says `verified`, `need_info`, `resumed`, `merged` and `closed`, of the case. "
+                "A unit merges what is its alone into what it has a part of; oversight cases only the inspectorate, between its own."
             ),
             "parameters": [_ID],
             "requestBody": {"required": True, "content": _json("Update")},

@@ -13,6 +13,9 @@ from shared.events import ComplaintChanged, ComplaintReceived, Disposition, Inst
 from shared.masking import mask
 from shared.topics import Topics
 
+# What a source may take away again. Of all else a null says nothing, and a reader would take it for the new value.
+_CLEARABLE = ("category", "channel", "occurred_on")
+
 
 class _Masker:
     """Masks the free texts of one report and remembers which kinds of identifiers it met."""
@@ -97,7 +100,7 @@ def received_event(
 
 
 def changed_event(change: Change, *, complaint_id: UUID, source: str, by: str, accepted_at: datetime) -> ComplaintChanged:
-    """What of a change goes on: free text masked; reporter, form and attachments stay."""
+    """What of a change goes on: free text masked, no null that takes nothing away; reporter, form and attachments stay."""
     masker = _Masker()
     fields = change.fields.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"reporter", "form", "attachments"})
     return ComplaintChanged(
@@ -108,7 +111,7 @@ def changed_event(change: Change, *, complaint_id: UUID, source: str, by: str, a
         by=by,
         at=change.at,
         accepted_at=accepted_at,
-        fields=_masked_values(fields, masker),
+        fields={name: _masked_values(value, masker) for name, value in fields.items() if value is not None or name in _CLEARABLE},
         text=masker.maybe(change.text),
         source_status=masker.maybe(change.source_status),
         source_state=state_said(change.source_status),
@@ -120,7 +123,7 @@ def _masked_values(value: Any, masker: _Masker) -> Any:
     if isinstance(value, str):
         return masker(value)
     if isinstance(value, dict):
-        return {name: _masked_values(item, masker) for name, item in value.items()}
+        return {name: _masked_values(item, masker) for name, item in value.items() if item is not None}
     if isinstance(value, list):
         return [_masked_values(item, masker) for item in value]
     return value

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints, model_validator
 
 from services.intake.domain import Attachment, Input, LongText, Name, When, has_words
+from services.intake.readers import INSPECTORATE, is_oversight
 from services.intake.speakers import Speaker
 from shared.events import AssignmentStatus, CaseStatus, UnitSlug, UpdateStatus
 from shared.problems import Problem
@@ -133,6 +134,19 @@ def check_update(update: Update, role: str, complaint_id: UUID) -> None:
         if getattr(update, field) is not None and update.status not in statuses:
             raise refused_field(field, f"is said only with {', '.join(statuses)}")
     _check_answer(update)
+
+
+def check_merge(speaker: Speaker, assignment: AssignmentStatus, status: CaseStatus, lead: CaseStatus | None) -> None:
+    """A unit or desk merges what is its alone into what it has a part of; the rest is an admin's to merge, and oversight is kept apart.
+
+    Raises `Problem` 422 in the words for what does not exist, and 403 in words that do not tell which of the two cases concerns whom.
+    """
+    if not any(item.state in LIVE and item.unit == assignment.unit for item in own_assignments(speaker, lead)):
+        raise refused_field("into", "there is no such complaint of yours")
+    others = any(item.state in LIVE and item.unit != assignment.unit for item in status.assignments)
+    is_kept_apart = is_oversight(status) or (lead is not None and is_oversight(lead))
+    if others or (is_kept_apart and assignment.unit != INSPECTORATE):
+        raise _not_allowed("this merge is an admin's to say: it concerns more than this key's own part")
 
 
 def _check_answer(update: Update) -> None:

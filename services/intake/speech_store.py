@@ -54,6 +54,13 @@ async def exists(connection: Connection, complaint_id: UUID) -> bool:
     return await connection.fetchval("SELECT true FROM complaints WHERE id = $1", complaint_id) is not None
 
 
+async def find_status(connection: Connection, complaint_id: UUID) -> str | None:
+    """The notifier's last word on a complaint, as JSON; None where there is none, or no such complaint."""
+    return await connection.fetchval(  # type: ignore[no-any-return]
+        "SELECT status FROM cases JOIN complaints ON complaints.id = complaint_id WHERE complaint_id = $1", complaint_id
+    )
+
+
 async def find_said(connection: Connection, writers: Sequence[str], said_id: str) -> list[Said]:
     rows = await connection.fetch(
         """
@@ -110,19 +117,6 @@ async def add_answer(connection: Connection, complaint_id: UUID, answer: KnownAn
         answer.drafted_by,
         answer.approved_by,
     )
-
-
-async def find_answers(connection: Connection, complaint_id: UUID, told: Sequence[UUID]) -> list[KnownAnswer]:
-    """Of a complaint, drafts too, and those `told` by their ids, oldest first: a case that was merged has the other one's answer."""
-    rows = await connection.fetch(
-        """
-        SELECT id, assignment_id, unit, desk, by, accepted_at, is_draft, is_final, text, attachments, drafted_by, approved_by
-        FROM answers WHERE complaint_id = $1 OR id = ANY ($2::uuid[]) ORDER BY accepted_at, id
-        """,
-        complaint_id,
-        told,
-    )
-    return [KnownAnswer(**dict(row)) for row in rows]
 
 
 async def add_disclosure(connection: Connection, disclosure: Disclosure) -> None:

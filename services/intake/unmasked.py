@@ -6,10 +6,10 @@ from typing import Any
 from pydantic_core import from_json
 
 from services.intake.domain import Change, Submission
+from services.intake.readers import OVERSIGHT, is_oversight
 from shared.events import CaseStatus
 
 _FLAGS = ("is_anonymous", "is_confidential")
-_OVERSIGHT = "pengaduan_pengawasan"
 Row = Mapping[str, Any]
 
 
@@ -29,15 +29,11 @@ class Originals:
     def may_show_reporter(self, status: CaseStatus) -> bool:
         """Not where the reporter is anonymous, and not in an oversight matter, whose reporter nobody outside of it may learn.
 
-        Oversight is what the case is in now, or was given to the inspectorate for, and what the reporter or a whistle-blowing channel
-        called so: the doubt is the reporter's.
+        Oversight is what the case is or once was, and what the reporter or a whistle-blowing channel called so: the doubt is the
+        reporter's.
         """
-        is_oversight = (
-            status.class_ == _OVERSIGHT
-            or any(item.unit == "itjen" for item in status.assignments)
-            or any(report.class_ == _OVERSIGHT or report.service == "wbs" or row["source"] == "wbs" for row, report in self._reports)
-        )
-        return not is_oversight and not self._flags["is_anonymous"]
+        is_called_so = any(report.class_ == OVERSIGHT or report.service == "wbs" or row["source"] == "wbs" for row, report in self._reports)
+        return not is_oversight(status) and not is_called_so and not self._flags["is_anonymous"]
 
     def view(self, *, with_reporter: bool) -> dict[str, Any]:
         """`reports`, the first one first, with the flags now in force, and `changes`, oldest first."""

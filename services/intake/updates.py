@@ -11,7 +11,7 @@ from services.intake.domain import original_of, request_sha
 from services.intake.handlers import PATIENCE_SECONDS, Intake, not_found, patiently
 from services.intake.publication import change_message
 from services.intake.speakers import Speaker
-from services.intake.speech import Update, check_update, find_assignment, own_assignments, refused_field
+from services.intake.speech import Update, check_merge, check_update, find_assignment, own_assignments, refused_field
 from services.intake.speech_events import mask_texts, update_event
 from services.intake.speech_store import Said
 from shared.events import AssignmentStatus, CaseStatus
@@ -34,7 +34,8 @@ async def accept_update(intake: Intake, complaint_id: UUID, update: Update, spea
         if not await store.lock_complaint(connection, complaint_id):
             raise not_found()
         source, status = await speech_store.get_standing(connection, complaint_id)
-        mine = own_assignments(speaker, CaseStatus.model_validate_json(status) if status is not None else None)
+        case = CaseStatus.model_validate_json(status) if status is not None else None
+        mine = own_assignments(speaker, case)
         if not mine and speaker.role != "admin":
             raise not_found()
         writers = sorted({_writer(item) for item in mine}) or ["admin"]
@@ -42,8 +43,8 @@ async def accept_update(intake: Intake, complaint_id: UUID, update: Update, spea
         if known is not None:
             return _body(known)
         assignment = find_assignment(mine, update.assignment_id) if mine else None
-        if update.into is not None and not await speech_store.exists(connection, update.into):
-            raise refused_field("into", "there is no such complaint")
+        if update.into is not None:
+            await _check_into(connection, update.into, speaker, assignment, case)
         now = await read_clock(connection)
         answer_id = uuid4() if update.answer is not None else None
         said = Said(
@@ -82,6 +83,17 @@ async def accept_update(intake: Intake, complaint_id: UUID, update: Update, spea
         intake.metrics.updates.labels(update.status).inc()
         intake.relay.wake()
     return _body(said)
+
+
+async def _check_into(
+    connection: Connection, into: UUID, speaker: Speaker, assignment: AssignmentStatus | None, case: CaseStatus | None
+) -> None:
+    """By what was last told of both cases, neither of which waits for the other here; the notifier judges it again."""
+    if assignment is not None and case is not None:
+        told = await speech_store.find_status(connection, into)
+        check_merge(speaker, assignment, case, CaseStatus.model_validate_json(told) if told is not None else None)
+    elif not await speech_store.exists(connection, into):
+        raise refused_field("into", "there is no such complaint")
 
 
 async def masked(*texts: str | None) -> tuple[str | None, ...]:

@@ -25,8 +25,8 @@ def test_steps_keep_their_order_folder_and_environment() -> None:
 
 def test_a_later_stage_says_who_it_is_and_what_it_starts() -> None:
     _, last = read_dockerfile(
-        'FROM a AS build\nFROM b\nCOPY --from=build /opt/x /opt/x\nUSER 10001:10001\nEXPOSE 8080\nHEALTHCHECK --retries=3 CMD ["python", "-V"]\n'
-        'CMD ["jalur", "--help"]\n'
+        "FROM a AS build\nFROM b\nCOPY --from=build /opt/x /opt/x\nUSER 10001:10001\nEXPOSE 8080\n"
+        'HEALTHCHECK --retries=3 CMD ["python", "-V"]\nCMD ["jalur", "--help"]\n'
     )
     assert last.steps == [Copy(("/opt/x",), "/opt/x", "build")]
     assert (last.user, last.health, last.command) == ("10001:10001", ("python", "-V"), ("jalur", "--help"))
