@@ -10,13 +10,14 @@ COMPILE := $(BIN)/uv pip compile --system-certs --quiet --upgrade --universal --
 	--generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check check-deploy bench lock clean
 
 help:
 	@echo 'make setup   virtual environment, hash-locked packages, Kafka; the command is then $(BIN)/jalur'
 	@echo 'make demo    the whole path on real Kafka and PostgreSQL, in a throw-away directory'
 	@echo 'make test    every test (ARGS="tests/unit -k name" for some)'
 	@echo 'make check   ruff, mypy --strict, import-linter'
+	@echo 'make check-deploy   image, compose file, manifests, monitoring: parsed, and tried without a container engine'
 	@echo 'make bench   the benchmarks'
 	@echo 'make lock    newest versions into the lock files: packages and jars'
 	@echo 'make clean   remove what setup and the checks made; data directories stay'
@@ -38,6 +39,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+check-deploy: setup
+	@$(BIN)/python -m deploy.check
+
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -45,6 +49,8 @@ lock: setup
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) requirements/services.in -o requirements/services.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) requirements/image.in -o requirements/image.txt
+	$(COMPILE) --no-deps requirements/deploy.in -o requirements/deploy.txt
 	$(BIN)/python -m deploy.local.jars lock
 
 clean:

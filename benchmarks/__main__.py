@@ -1,18 +1,13 @@
-"""`python -m benchmarks [intake] [router] [path] [recovery]`: measures on this machine and prints a table. No thresholds: it reports."""
+"""`python -m benchmarks [intake] [router] [path] [recovery] [timers]`: measures on this machine and prints tables. It reports, no more."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import latency
-from benchmarks.site import SERVICES, Site, running_site, some_port, wait_for
+from benchmarks import latency, timers
+from benchmarks.site import SERVICES, Site, some_port, wait_for
+from benchmarks.tables import Parts, Row, run
 from deploy.local.ports import is_free
-
-Row = tuple[str, str, str]
 
 
 def intake(site: Site) -> list[Row]:
@@ -106,22 +101,8 @@ def recovery(site: Site) -> list[Row]:
     return rows
 
 
-PARTS: dict[str, Callable[[Site], list[Row]]] = {"intake": intake, "router": router, "path": path, "recovery": recovery}
-
-
-def main() -> None:
-    wanted = sys.argv[1:] or list(PARTS)
-    unknown = sorted(set(wanted) - set(PARTS))
-    if unknown:
-        raise SystemExit(f"no benchmark {unknown[0]}; there are {', '.join(PARTS)}")
-    console = Console()
-    with running_site() as site:
-        for name in wanted:
-            table = Table("what", "measured", "aim", title=name, title_justify="left")
-            for row in PARTS[name](site):
-                table.add_row(*row)
-            console.print(table)
+PARTS: Parts = {"intake": intake, "router": router, "path": path, "recovery": recovery, "timers": timers.everything}
 
 
 if __name__ == "__main__":
-    main()
+    run(PARTS, sys.argv[1:])

@@ -77,10 +77,10 @@ class BatchConsumer(Generic[Read]):
         self._limit = DeadLetterLimit()
         self._failures = 0
         options = connection_options(settings)
-        user = options.get("sasl_plain_username")
+        user, tls = options.get("sasl_plain_username"), options.get("ssl_context")
         self._broker = KafkaBroker(
             options["bootstrap_servers"],
-            security=SASLScram512(user, options["sasl_plain_password"], options["ssl_context"], use_ssl=True) if user else None,
+            security=SASLScram512(user, options["sasl_plain_password"], tls, use_ssl=tls is not None) if user else None,
             client_id=f"jalur-{settings.service}",
             allow_auto_create_topics=False,
             consumer_only=True,  # a producer of its own would be left open at each start that fails

@@ -74,7 +74,7 @@ async def migrate(dsn: str, service: str, *, plumbing: tuple[str, ...] = (), clo
     """Apply what is new: the clock's schema, the named plumbing (`outbox`, `breaker`) and the service's own, each file once.
 
     Replicas that start together wait for each other. A migration that changed after it was applied is refused: write a new one.
-    Returns the names applied.
+    Where nothing is new nothing is created or altered, so a role without the right to do so may ask. Returns the names applied.
     """
     connection = await asyncpg.connect(dsn, timeout=5)
     try:
@@ -92,25 +92,30 @@ async def migrate(dsn: str, service: str, *, plumbing: tuple[str, ...] = (), clo
 
 
 async def _apply(connection: Any, schema: str, folder: Traversable, prefix: str = "") -> list[str]:
-    await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-    await connection.execute(f'SET LOCAL search_path TO "{schema}", jalur')
-    await connection.execute(
-        "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-    )
-    known = {row["name"]: row["sha256"] for row in await connection.fetch("SELECT name, sha256 FROM migrations")}
-    applied = []
+    known = {}
+    if await connection.fetchval("SELECT to_regclass(format('%I.migrations', $1::text)) IS NOT NULL", schema):
+        known = {row["name"]: row["sha256"] for row in await connection.fetch(f'SELECT name, sha256 FROM "{schema}".migrations')}  # noqa: S608
+    new = []
     for file in sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name):
         text = file.read_text(encoding="utf-8")
         digest = hashlib.sha256(text.encode()).hexdigest()
         name = prefix + file.name
-        if name in known:
-            if known[name] != digest:
-                raise RuntimeError(f"migration {schema}/{name} was changed after it was applied; put the change into a new file")
-            continue
+        if name not in known:
+            new.append((name, digest, text))
+        elif known[name] != digest:
+            raise RuntimeError(f"migration {schema}/{name} was changed after it was applied; put the change into a new file")
+    if not new:
+        return []
+    if not await connection.fetchval("SELECT to_regnamespace(quote_ident($1::text)) IS NOT NULL", schema):
+        await connection.execute(f'CREATE SCHEMA "{schema}"')
+    await connection.execute(f'SET LOCAL search_path TO "{schema}", jalur')
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    for name, digest, text in new:
         await connection.execute(text)
         await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", name, digest)
-        applied.append(f"{schema}/{name}")
-    return applied
+    return [f"{schema}/{name}" for name, _, _ in new]
 
 
 async def read_clock(connection: Connection) -> datetime:

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import quote, urlsplit, urlunsplit
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # Whose installation it is; `kemenkumham` is the ministry before its split, with all eleven units.
 MinistrySlug = Literal["kemenkumham", "kemenkum", "kemenham", "kemenimipas"]
 MINISTRIES: tuple[MinistrySlug, ...] = get_args(MinistrySlug)
+# How a user and a password travel to Kafka: within TLS, or in the clear on a network that nobody else is on.
+KafkaSecurity = Literal["sasl_ssl", "sasl_plaintext"]
+KAFKA_SECURITIES: tuple[KafkaSecurity, ...] = get_args(KafkaSecurity)
 
 
 class SettingsError(ValueError):
@@ -29,6 +33,8 @@ class Settings:
     clock_is_settable: bool = False
     kafka_user: str | None = None
     kafka_password: str | None = None
+    kafka_security: KafkaSecurity = "sasl_ssl"
+    kafka_authorities: str | None = None
     resend_after_seconds: float = 900.0
     log_level: str = "info"
     ministry: MinistrySlug = "kemenkumham"
@@ -65,6 +71,13 @@ class Settings:
         ministry = next((slug for slug in MINISTRIES if slug == said), None)
         if ministry is None:
             raise SettingsError(f"JALUR_MINISTRY={said!r}: write one of {', '.join(MINISTRIES)}")
+        security_said = environ.get("JALUR_KAFKA_SECURITY", "").strip().lower() or "sasl_ssl"
+        security = next((way for way in KAFKA_SECURITIES if way == security_said), None)
+        if security is None:
+            raise SettingsError(f"JALUR_KAFKA_SECURITY={security_said!r}: write one of {', '.join(KAFKA_SECURITIES)}")
+        authorities = environ.get("JALUR_KAFKA_CA_FILE", "").strip() or None
+        if authorities is not None and not Path(authorities).is_file():
+            raise SettingsError(f"JALUR_KAFKA_CA_FILE={authorities} is not a file")
         resend = environ.get("JALUR_RESEND_AFTER", "900").strip()
         try:
             resend_after = float(resend)
@@ -73,7 +86,7 @@ class Settings:
         return Settings(
             service=service,
             kafka=needed("JALUR_KAFKA", "broker-1:9092,broker-2:9092"),
-            postgres=_dsn(needed("JALUR_POSTGRES", "postgresql://jalur@db/jalur")),
+            postgres=postgres_address(needed("JALUR_POSTGRES", "postgresql://jalur@db/jalur"), environ),
             host=environ.get("JALUR_HOST", "").strip() or "127.0.0.1",
             port=port,
             replica=whole("JALUR_REPLICA", None),
@@ -81,16 +94,31 @@ class Settings:
             clock_is_settable=clock == "settable",
             kafka_user=environ.get("JALUR_KAFKA_USER") or None,
             kafka_password=_secret(environ, "JALUR_KAFKA_PASSWORD"),
+            kafka_security=security,
+            kafka_authorities=authorities,
             resend_after_seconds=resend_after,
             log_level=level,
             ministry=ministry,
         )
 
 
-def _dsn(text: str) -> str:
+def postgres_address(text: str, environ: Mapping[str, str]) -> str:
+    """`text` with the password of JALUR_POSTGRES_PASSWORD or `…_FILE` in it; a password that it already has stays.
+
+    Raises `SettingsError`, which never quotes the address: it may hold a password.
+    """
     if not text.startswith(("postgresql://", "postgres://")):
         raise SettingsError("JALUR_POSTGRES does not begin with postgresql://")
-    return text
+    password = _secret(environ, "JALUR_POSTGRES_PASSWORD")
+    if not password:
+        return text
+    parts = urlsplit(text)
+    who, at, where = parts.netloc.rpartition("@")
+    if ":" in who:
+        return text
+    if not at or not who:
+        raise SettingsError("JALUR_POSTGRES_PASSWORD is set, but JALUR_POSTGRES names no user: postgresql://USER@host/database")
+    return urlunsplit(parts._replace(netloc=f"{who}:{quote(password, safe='')}@{where}"))
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:

@@ -1,7 +1,9 @@
 """Create the topics on a cluster and wait until each partition has a leader. Never changes or deletes an existing topic."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
@@ -15,11 +17,20 @@ class TopicsNotReady(JalurError):
 
 
 async def apply_topics(
-    bootstrap: str, namespace: str = "", replication: int = 1, *, most_partitions: int = 1000, within: float = 30.0
+    bootstrap: str,
+    namespace: str = "",
+    replication: int = 1,
+    *,
+    most_partitions: int = 1000,
+    within: float = 30.0,
+    connection: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Create what is missing; returns the names created. Safe to repeat and to run twice at once."""
+    """Create what is missing; returns the names created. Safe to repeat and to run twice at once.
+
+    `connection` is what a client is given where the cluster asks who we are (`publisher.connection_options`).
+    """
     wanted = {topic.name: replace(topic, partitions=min(topic.partitions, most_partitions)) for topic in Topics(namespace).all()}
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap.split(","), client_id="jalur-topics")
+    admin = AIOKafkaAdminClient(**{"bootstrap_servers": bootstrap.split(","), **(connection or {})}, client_id="jalur-topics")
     try:
         async with asyncio.timeout(within):
             await admin.start()

@@ -38,7 +38,7 @@ class _Doors:
 
     async def until_state(self, state: str, unit: str | None = None) -> dict[str, Any]:
         async def look() -> dict[str, Any]:
-            case = await self.seen()
+            case: dict[str, Any] = await self.seen()
             has = unit is None or unit in [item["unit"] for item in case["assignments"] if item["state"] not in ("returned", "replaced")]
             return case if case["state"] == state and has else {}
 
@@ -46,7 +46,7 @@ class _Doors:
 
 
 def last_of(case: dict[str, Any], code: str) -> dict[str, Any]:
-    return [clock for clock in case["clocks"] if clock["code"] == code][-1]
+    return dict([clock for clock in case["clocks"] if clock["code"] == code][-1])
 
 
 async def told(world: World, who: str, kind: str, count: int = 1) -> list[FollowUp]:
@@ -106,7 +106,7 @@ async def test_a_case_goes_through_every_door_and_is_closed_by_silence(world: Wo
     await doors.say("source:halo_kumham", "changes", change_id="c1", kind="completed", text="Nomor 17.")
     case = await doors.until_state("accepted")
     assert last_of(case, "LAPOR_TINDAK_LANJUT")["due_at"] > paused["due_at"], "the days in which the reporter was asked do not count"
-    assert [item.why for item in await told(world, "ahu", "deadline_changed")][0] is not None
+    assert all(item.why is not None for item in await told(world, "ahu", "deadline_changed"))
     answer = {"text": "Sudah selesai.", "attachments": [], "is_final": True, "drafted_by": "Petugas"}
     await doors.update("unit:ahu", "answered", answer=answer)
     assert (await doors.seen())["state"] == "accepted", "a draft answers nothing"

@@ -8,7 +8,7 @@ import pytest
 
 from services.notifier.timeline import broken_at
 from shared.postgres import open_pool
-from tests.facts import hours, received, routed, updated
+from tests.facts import changed, hours, received, routed, updated
 from tests.integration.test_notifier_store import Office, lines
 
 DESK = "kanim:kupang"
@@ -39,7 +39,7 @@ async def look_ahead(office: Office) -> datetime:
 async def test_each_fires_once_unless_its_unit_spoke_meanwhile_and_its_timeline_holds(office: Office) -> None:
     first, second, silent, *others = await opened(office, 250)
     due = await look_ahead(office)
-    await office.read(updated(silent, "accepted"), at=hours(2))
+    await office.read(updated(silent, "accepted"), changed(second, "flags", hours(2)), at=hours(2))
     assert await office.notifier.sweep(due - timedelta(seconds=1)) == 0, "not before its instant"
     fired = 0
     while swept := await office.notifier.sweep(due):
@@ -50,6 +50,7 @@ async def test_each_fires_once_unless_its_unit_spoke_meanwhile_and_its_timeline_
     assert {(item.code, item.kind, item.to, item.due_at) for item in said} == {("TERIMA_PENUGASAN", "unacknowledged", (DESK,), due)}
     for case in (first, second, silent):
         row = await office.pool.fetchrow("SELECT entries, head, sequence, next_due_at FROM cases WHERE id = $1", case)
+        assert row is not None
         assert broken_at(await lines(office.pool, case), row["entries"], row["head"]) is None
         assert (await office.status(case)).sequence == row["sequence"]
         assert row["next_due_at"] > due
@@ -72,4 +73,5 @@ async def test_after_an_outage_what_is_due_together_is_fired_in_order_and_as_if_
     assert [item.due_at for item in said if item.code == "TERIMA_PENUGASAN"] == [due] * 3
     assert [item.level for item in said if item.code == "TERIMA_PENUGASAN"] == [0, 1, 2]
     row = await office.pool.fetchrow("SELECT entries, head FROM cases WHERE id = $1", case)
+    assert row is not None
     assert broken_at(await lines(office.pool, case), row["entries"], row["head"]) is None

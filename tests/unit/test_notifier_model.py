@@ -28,12 +28,12 @@ from tests.memory import TOPICS, KeptCase, header
 from tests.oracle import AFTER, FOLLOW_UP, VERIFICATION, Derived, Expected, Part, Told, cause_of, due
 
 FIRINGS = ("reminder", "due", "overdue", "escalated", "unacknowledged")
-CASES = tuple(UUID(f"0190a5b4-7c1e-7f00-8000-00000000000{number}") for number in (1, 2, 3))
+CASES = tuple(UUID(f"0190a5b4-7c1e-7f00-8000-00000000000{number}") for number in (1, 2))
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 Stop = datetime | None
 LAST = datetime(2026, 12, 1, tzinfo=UTC)  # the oracle knows no Ramadan
 UNITS = ("imigrasi", "ahu", "imigrasi/kanwil:nusa-tenggara-timur")
-BY_UNITS = ("followed_up", "followed_up", "accepted", "answered", "returned", "need_info", "need_info", "resumed", "refused", "merged")
+BY_UNITS = ("followed_up", "accepted", "followed_up", "answered", "returned", "need_info", "resumed", "resumed", "refused", "merged")
 BY_SOURCES = ("edited", "reclassified", "redisposed", "replied", "completed", "withdrawn", "closed", "reopened", "disclosure")
 
 
@@ -166,15 +166,15 @@ class Office(RuleBasedStateMachine):
             self.all_arrives("")
             self.sweep(1, crash, set())
 
-    @rule(case=st.sampled_from(CASES), status=st.sampled_from(BY_UNITS), data=st.data())
-    def a_unit_says(self, case: UUID, status: str, data: st.DataObject) -> None:
+    @rule(case=st.sampled_from(CASES), said=st.lists(st.sampled_from(BY_UNITS), min_size=1, max_size=3), hours=st.integers(0, 30))
+    def a_unit_says(self, case: UUID, said: list[str], hours: int) -> None:
+        """Of the part that it was given last."""
         parts = [fact for fact in self.happened[case] if isinstance(fact, ComplaintRouted)]
-        if not parts:
-            return
-        part = data.draw(st.sampled_from(parts))
-        named, unit = part.assignment_id, part.unit
-        into = data.draw(st.sampled_from([item for item in CASES if item != case])) if status == "merged" else None
-        self.happen(updated(case, status, unit, update_id=str(self._tick()), assignment_id=named, into=into, reason="x"))
+        for status in said if parts else ():
+            named, unit = parts[-1].assignment_id, parts[-1].unit
+            into = next(item for item in CASES if item != case) if status == "merged" else None
+            self.now += hours * HOUR
+            self.happen(updated(case, status, unit, update_id=str(self._tick()), assignment_id=named, into=into, reason="x"))
 
     @rule(case=st.sampled_from(CASES), kind=st.sampled_from(BY_SOURCES))
     def a_source_says(self, case: UUID, kind: str) -> None:
@@ -318,10 +318,9 @@ class Office(RuleBasedStateMachine):
         expected = kept.expected()
         for (code, subject, level), said in standing.items():
             stretches = self.stretches(kept, expected, code, subject, level)
-            for item in said:
-                fitting = [at for at, _, stop in stretches if at is not None and at < (stop or item.emitted_at + SECOND)]
-                assert fitting, f"{code} {level} of {subject}: {item} where the clock ran {stretches}"
-                assert len(said) <= len(fitting), f"{code} {level} of {subject} stands more than once: {said}"
+            fitting = [[at for at, _, stop in stretches if at is not None and at < (stop or item.emitted_at + SECOND)] for item in said]
+            assert all(fitting), f"{code} {level} of {subject}: {said} where the clock ran {stretches}"
+            assert len(said) <= max(map(len, fitting)), f"{code} {level} of {subject} stands more than once: {said}"
         news = kept.said(*FIRINGS)
         assert len({(item.assignment_id, item.code, item.level, item.occurrence) for item in news}) == len(news)
         for item in news:
@@ -362,7 +361,7 @@ class Office(RuleBasedStateMachine):
             if case.is_open and case.has_owner:
                 assert is_someones or status.waiting_parts or is_asked or life.answered_at is not None, f"{case.id} is nobody's"
             will_speak = any(clock.next_at is not None for clock in case.clocks)
-            assert case.is_watched == (will_speak or status.state == "merged")
+            assert not case.is_open or case.is_watched == (will_speak or status.state == "merged")
 
     @invariant()
     def sequences_rise_by_one(self) -> None:
@@ -410,5 +409,5 @@ def ended(kept: Watched) -> dict[str, Any]:
 
 def test_a_case_keeps_its_promises_through_everything_that_can_happen_to_it() -> None:
     run_state_machine_as_test(
-        Office, settings=settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+        Office, settings=settings(max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
     )
