@@ -181,13 +181,9 @@ def _open(site: Site, clocks: int) -> None:
 def _idle(site: Site, seconds: float = 30.0) -> str:
     time.sleep(12)  # whatever the last round left to do
     process = psutil.Process(site.processes["notifier"].pid)
-    servers = [item for item in psutil.process_iter(["name", "cmdline"]) if "jalur-notifier" in " ".join(item.info["cmdline"] or ())]
-    before, servers_before = sum(process.cpu_times()[:2]), sum(sum(item.cpu_times()[:2]) for item in servers)
+    before = sum(process.cpu_times()[:2])
     time.sleep(seconds)
-    spent = sum(process.cpu_times()[:2]) - before
-    at_database = sum(sum(item.cpu_times()[:2]) for item in servers if item.is_running()) - servers_before
-    database = f", {at_database / seconds:.1%} in the database" if servers else ""
-    return f"{spent / seconds:.1%}{database}"
+    return f"{(sum(process.cpu_times()[:2]) - before) / seconds:.1%}"
 
 
 async def _with_old_snapshot(site: Site, work: Callable[[], None]) -> bool:

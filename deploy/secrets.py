@@ -17,6 +17,8 @@ from pathlib import Path
 SERVICES = ("intake", "router", "notifier")
 # Who reads a folder, by the user and group number of its container.
 READERS = {**dict.fromkeys((*SERVICES, "operator"), (10001, 10001)), "kafka": (1000, 1000), "postgres": (999, 999), "grafana": (472, 0)}
+# Empty at first: `jalur access apply --secrets` puts a password for each unit there.
+UNITS = "units"
 KAFKA_ADMIN = "admin"
 ROUNDS = 8192
 
@@ -78,6 +80,7 @@ def make(folder: Path) -> list[str]:
     for role, word in roles.items():  # the database calls them jalur_owner, jalur_intake …
         keep("postgres", f"{role}-verifier", lambda word=word: postgres_verifier(word, secrets.token_bytes(16)))  # type: ignore[misc]
     keep("grafana", "admin-password", password)
+    (folder / UNITS).mkdir(mode=0o700, exist_ok=True)
     return made
 
 
@@ -99,6 +102,10 @@ def main() -> None:
     if os.geteuid() == 0:
         for reader in READERS:
             hand_over_to(folder, reader)
+        os.chown(folder / UNITS, *READERS["operator"])
+        (folder / UNITS).chmod(0o700)
+    if os.access(folder, os.W_OK) and not (folder / ".gitignore").exists():
+        (folder / ".gitignore").write_text("*\n")  # wherever somebody puts it, it is not committed
     print(f"{len(made)} made in {folder}" if made else f"nothing to do: all secrets are in {folder}")
 
 

@@ -58,15 +58,26 @@ class Image:
             environment={**stage.environment, "PATH": path, "LC_ALL": "C.UTF-8"},
         )
 
-    def command(self, words: Sequence[str], environment: Mapping[str, str] | None = None, secrets: Path | None = None) -> list[str]:
-        """`secrets` is a folder of this machine that stands at /secrets, as the containers see theirs."""
+    def command(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        secrets: Path | None = None,
+        writable: tuple[tuple[str, str], ...] = (),
+    ) -> list[str]:
+        """`secrets` is a folder of this machine that stands at /secrets, as the containers see theirs; so is each of `writable`."""
         room = replace(self._room, folders=(*self._room.folders, (str(secrets), "/secrets"))) if secrets else self._room
+        room = replace(room, writable=writable)
         return room.command(words, folder=self.stage.folder, environment=environment)
 
     def run(
-        self, words: Sequence[str], environment: Mapping[str, str] | None = None, secrets: Path | None = None, seconds: float = 60.0
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        secrets: Path | None = None,
+        writable: tuple[tuple[str, str], ...] = (),
     ) -> tuple[int, str]:
-        done = subprocess.run(self.command(words, environment, secrets), capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(self.command(words, environment, secrets, writable), capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, (done.stdout + done.stderr).strip()
 
 
@@ -155,12 +166,7 @@ def try_out(image: Image) -> None:
 def commands_missing(image: Image, commands: Sequence[Sequence[str]]) -> list[str]:
     """Which of the commands that containers are started with the image does not have. None of them is carried out."""
     found = []
-    asked = {
-        tuple(words[:3])
-        if words[:2] == ["python", "-m"]
-        else tuple(word for word in words if not word.startswith("-") and not word.isdigit())
-        for words in commands
-    }
+    asked = {tuple(words[:3]) if words[:2] == ["python", "-m"] else tuple(word for word in words if word.isalpha()) for words in commands}
     modules = sorted(words[2] for words in asked if words[:2] == ("python", "-m"))
     code, said = image.run(
         ["python", "-c", "import importlib.util, sys; [importlib.util.find_spec(name).name for name in sys.argv[1:]]", *modules]

@@ -60,7 +60,7 @@ def try_installation(compose: Mapping[str, Any], image: Image, servers: Servers,
     addresses = {"kafka:9092": servers.broker.address(), "@postgres/": f"@{servers.database}/"}
     for name in BEFORE:
         words, environment, reader = _told(compose, name, addresses)
-        code, said = image.run(words, environment, made / reader)
+        code, said = image.run(words, environment, made / reader, _written(compose, name, scratch))
         if code:
             raise Fault(f"{name}: {' '.join(words)} ended with {code}: {said[-1000:]}")
     with ExitStack() as stack:
@@ -88,6 +88,19 @@ def _told(compose: Mapping[str, Any], name: str, addresses: Mapping[str, str]) -
         environment = {variable: value.replace(known, there) for variable, value in environment.items()}
     reader = next(str(volume["source"]).removeprefix("secrets-") for volume in service["volumes"] if volume["target"] == "/secrets")
     return list(service["command"]), environment, reader
+
+
+def _written(compose: Mapping[str, Any], name: str, scratch: Path) -> tuple[tuple[str, str], ...]:
+    """The volumes that a container may write, each a folder here, owned as `secrets` leaves it."""
+    found = []
+    for volume in compose["services"][name]["volumes"]:
+        if volume["type"] == "volume" and not volume.get("read_only"):
+            folder = scratch / str(volume["source"])
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if os.geteuid() == 0:
+                os.chown(folder, *secrets.READERS["operator"])
+            found.append((str(folder), str(volume["target"])))
+    return tuple(found)
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from shared.units import UnitDirectory
+if TYPE_CHECKING:
+    from shared.units import UnitDirectory
 
 FREE_TEXT = ("title", "text")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -39,7 +40,7 @@ def local(at: datetime, zone: ZoneInfo) -> str:
     return f"{_DAYS[there.weekday()]} {there:%-d %b %H:%M} {there.tzname()}"
 
 
-def zone_of(payload: Mapping[str, Any], directory: UnitDirectory) -> ZoneInfo:
+def zone_of(payload: Mapping[str, Any], directory: "UnitDirectory") -> ZoneInfo:
     """The clock on the wall of whoever must act: the desk's, else that of the place."""
     return directory.zone(payload.get("desk"), (payload.get("location") or {}).get("province"), payload.get("copies") or ())
 
@@ -55,7 +56,7 @@ def without_text(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in payload.items() if name not in FREE_TEXT}
 
 
-def describe(what: str, payload: Mapping[str, Any], directory: UnitDirectory) -> str:
+def describe(what: str, payload: Mapping[str, Any], directory: "UnitDirectory") -> str:
     """`what` is the topic's name without namespace and unit: `complaints.routed`, `complaints.follow-ups`, …"""
     if what == "complaints.follow-ups":
         return _follow_up(payload, directory)
@@ -75,7 +76,7 @@ def describe(what: str, payload: Mapping[str, Any], directory: UnitDirectory) ->
     return " · ".join(item for item in (*said, reasons) if item)
 
 
-def _follow_up(payload: Mapping[str, Any], directory: UnitDirectory) -> str:
+def _follow_up(payload: Mapping[str, Any], directory: "UnitDirectory") -> str:
     said = [payload.get("code") or "", payload.get("why") or ""]
     if payload.get("due_at"):
         said.insert(1, f"due {local(instant(payload['due_at']), zone_of(payload, directory))}")

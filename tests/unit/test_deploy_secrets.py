@@ -56,4 +56,4 @@ def test_files_are_for_their_owner_alone_and_end_without_a_line_break(tmp_path: 
 
 def test_every_folder_has_a_reader_and_every_reader_a_folder(tmp_path: Path) -> None:
     secrets.make(tmp_path)
-    assert {folder.name for folder in tmp_path.iterdir()} == set(secrets.READERS)
+    assert {folder.name for folder in tmp_path.iterdir()} == {*secrets.READERS, secrets.UNITS}
