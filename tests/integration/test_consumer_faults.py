@@ -1,7 +1,6 @@
-from collections import Counter
-
 """A batch that fails comes again whole; a bug takes its own record only; a partition that goes elsewhere takes nothing with it."""
 
+from collections import Counter
 from uuid import UUID, uuid4
 
 from structlog.testing import capture_logs
