@@ -33,7 +33,7 @@ HEADERS = [
     ("content-type", b"application/json"), ("ce_sequence", b"3"),
 ]  # fmt: skip
 TOPIC = "complaints.follow-ups.imigrasi"
-# Tried from 50 to 1000 tasks at once; above these nothing is gained.
+# PgQueuer was fastest with 200 of 50, 200, 500 and 1000 in each of three rounds; Procrastinate gains little from 20 to 200.
 AT_ONCE = 200
 
 

@@ -5,6 +5,7 @@ The error never quotes input: a dead letter's headers are shown to operators.
 
 from datetime import UTC, datetime
 from typing import Protocol
+from uuid import UUID
 
 from shared.envelope import Message, complaint_of
 from shared.errors import Dead
@@ -27,11 +28,13 @@ class _Origin(Protocol):
 
 # With the headers added here, anything larger would be refused by a broker with the usual limit of 1 MiB, again and again.
 _MOST_BYTES = 1_000_000
-_TOO_LARGE = "; too large to keep, it lies at its origin"
+TOO_LARGE = "; too large to keep, it lies at its origin"
 
 
 def dead_letter(topic: str, record: _Origin, error: Dead, failed_at: datetime | None = None) -> Message:
     """The original key, value and headers as bytes, plus the `x-` headers; those that a record had from elsewhere are left out.
+
+    `x-replay-id` and `x-replayed-at` stay with the record: so a letter says that it was put back before, and died again.
 
     Of a record too large to keep only the `x-` headers remain, and its key where it is a complaint's.
     """
@@ -40,7 +43,7 @@ def dead_letter(topic: str, record: _Origin, error: Dead, failed_at: datetime | 
     is_too_large = size > _MOST_BYTES
     about = (
         ("x-dlq-reason", error.reason.encode()),
-        ("x-dlq-error", (error.detail + _TOO_LARGE if is_too_large else error.detail).encode()),
+        ("x-dlq-error", (error.detail + TOO_LARGE if is_too_large else error.detail).encode()),
         ("x-origin-topic", record.topic.encode()),
         ("x-origin-partition", str(record.partition).encode()),
         ("x-origin-offset", str(record.offset).encode()),
@@ -52,3 +55,15 @@ def dead_letter(topic: str, record: _Origin, error: Dead, failed_at: datetime | 
 
 
 OUR_HEADERS = frozenset({"x-dlq-reason", "x-dlq-error", "x-origin-topic", "x-origin-partition", "x-origin-offset", "x-failed-at"})
+
+REPLAY_ID = "x-replay-id"
+REPLAYED_AT = "x-replayed-at"
+
+
+def put_back(
+    topic: str, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...], replay_id: UUID, at: datetime
+) -> Message:
+    """A dead record as it first came, saying that it was put back: what an earlier replay said of it is left out."""
+    kept = tuple((name, said) for name, said in headers if name not in (REPLAY_ID, REPLAYED_AT))
+    said = ((REPLAY_ID, str(replay_id).encode()), (REPLAYED_AT, at.isoformat().encode()))
+    return Message(topic, key, value, (*kept, *said))

@@ -1,215 +1,249 @@
-"""`jalur dead`: the records that a service could not read. Shows them, and sends them again to where they came from when told to."""
+"""`jalur dead`: the records that a service could not read. Shows them, and puts them back where they came from when told to."""
 
-import base64
+import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.commands import FAILED, CommandError, DataDir
-from services.commands.connect import USAGE, ServiceName, find_stack, run
+from services.commands import CommandError, DataDir
+from services.commands.connect import REFUSED, USAGE, ServiceName, Stack, database, find_stack, run
 
-if TYPE_CHECKING:
-    from shared.envelope import Message
-    from shared.settings import Settings
+if TYPE_CHECKING:  # imported when a command runs: they need pydantic
+    from services.commands.dead_history import History, Plan
+    from services.commands.dead_letters import DeadLetter, Wanted
 
-app = typer.Typer(help="Records that a service could not read: show them, send them again.", no_args_is_help=True)
+app = typer.Typer(help="Records that a service could not read: show them, put them back.", no_args_is_help=True)
 Service = Annotated[ServiceName, typer.Argument(help="Whose dead letters.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A dead letter as it lies in Kafka. `headers` are the original record's, `about` says why and where from."""
-
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-    about: dict[str, str]
-
-    @property
-    def place(self) -> str:
-        return f"{self.partition}:{self.offset}"
-
-    @property
-    def origin(self) -> str:
-        return self.about.get("x-origin-topic", "")
-
-    def summary(self) -> dict[str, Any]:
-        from shared.envelope import complaint_of
-
-        complaint_id = complaint_of(self.key)
-        return {
-            "at": self.place,
-            "failed_at": self.about.get("x-failed-at"),
-            "reason": self.about.get("x-dlq-reason"),
-            "error": self.about.get("x-dlq-error"),
-            "origin": {name: self.about.get(f"x-origin-{name}") for name in ("topic", "partition", "offset")},
-            "complaint_id": str(complaint_id) if complaint_id else None,
-        }
+_ID = "PARTITION:OFFSET as in `jalur dead list`, or the id of its complaint, of its event, or of the replay that it died after."
+Names = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help=_ID)]
+Reasons = Annotated[list[str] | None, typer.Option("--reason", help="As not_our_schema; may be repeated.")]
+Origins = Annotated[list[str] | None, typer.Option("--origin", metavar="TOPIC", help="As complaints.received; may be repeated.")]
+Since = Annotated[str | None, typer.Option("--since", help="Died at or after this instant, as 2026-03-12T09:00:00+07:00.")]
+Until = Annotated[str | None, typer.Option("--until", help="Died before this instant.")]
 
 
 @app.command("list")
-def list_(service: Service, as_json: AsJson = False, data_dir: DataDir = Path(".jalur")) -> None:
-    """A line a dead letter, oldest first: where it lies, why it is dead, where it came from. Never what stands in it.
+def list_(
+    service: Service,
+    names: Names = None,
+    reason: Reasons = None,
+    origin: Origins = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = Path(".jalur"),
+) -> None:
+    """A line a dead letter, oldest first: where it lies, why it is dead, where it came from, what became of it. Never what stands in it.
 
-    Exit codes: 0 listed, 1 failed.
+    Exit codes: 0 listed, 1 failed, or a name names nothing, 2 wrong usage.
     """
-    letters = run(_letters(find_stack(data_dir, os.environ).settings(), service))
+    stack = find_stack(data_dir, os.environ)
+    wanted = _wanted(stack, names, reason, origin, since, until)
+    history, why_not = run(_history(stack, service))
+    chosen = wanted.of(history.letters)
     if as_json:
-        typer.echo(json.dumps([letter.summary() for letter in letters]))
-        return
-    for letter in letters:
-        found = letter.summary()
-        typer.echo(
-            f"{found['at']:<8} {(found['failed_at'] or '-')[:19]}  {found['reason']}  {found['error']}  from {_from(letter)}  "
-            f"{found['complaint_id'] or 'no complaint'}"
-        )
-    typer.echo(f"{len(letters)} dead letters of {service}" if len(letters) != 1 else f"1 dead letter of {service}", err=True)
+        unknown = {"deaths": None, "died_after": None, "put_back": None}
+        typer.echo(json.dumps([letter.summary() | (unknown if why_not else history.told(letter)) for letter in chosen]))
+    else:
+        for letter in chosen:
+            found = letter.summary()
+            typer.echo(
+                f"{found['at']:<8} {(found['failed_at'] or '-')[:19]}  {found['reason']}  {found['error']}  from {_from(letter)}  "
+                f"{found['complaint_id'] or 'no complaint'}{'' if why_not else _became(history, letter)}"
+            )
+        typer.echo(f"{len(chosen)} dead letters of {service}" if len(chosen) != 1 else f"1 dead letter of {service}", err=True)
+    if why_not:
+        typer.echo(f"what was put back is not known: {why_not}", err=True)
 
 
 @app.command()
 def show(
     service: Service,
-    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As in `jalur dead list`.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help=_ID)],
     as_json: AsJson = False,
     data_dir: DataDir = Path(".jalur"),
 ) -> None:
-    """One dead letter with its headers and its value as they came; bytes that are not text are shown in base64.
+    """One dead letter with its headers and value as they came, and its history; bytes that are not text are shown in base64.
 
-    Exit codes: 0 shown, 1 there is none, or failed, 2 wrong usage.
+    Exit codes: 0 shown, 1 there is none, or failed, 2 wrong usage, or an id that several have.
     """
-    (letter,) = _chosen(run(_letters(find_stack(data_dir, os.environ).settings(), service)), place)
-    headers = [[name, _text(value)] for name, value in letter.headers]
-    found = letter.summary() | {"key": _text(letter.key), "headers": headers, "value": _text(letter.value)}
+    from services.commands.dead_letters import named_by, printable
+
+    stack = find_stack(data_dir, os.environ)
+    history, why_not = run(_history(stack, service))
+    letter, *others = named_by(history.letters, name)
+    if others:
+        raise CommandError(f"{name} names several: {' '.join(item.place for item in (letter, *others)[:20])}; say which", USAGE)
+    told = {"deaths": None, "died_after": None, "put_back": None} if why_not else history.told(letter)
+    found = letter.summary() | letter.content() | told
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
-        return
-    typer.echo(f"{found['reason']}: {found['error']}\nfrom {_from(letter)}, failed at {found['failed_at']}")
-    typer.echo(f"key {found['complaint_id'] or _printable(found['key'])}")
-    for name, value in headers:
-        typer.echo(f"{name}: {_printable(value)}")
-    typer.echo(f"\n{_printable(found['value'])}")
+    else:
+        typer.echo(f"{found['reason']}: {found['error']}\nfrom {_from(letter)}, failed at {found['failed_at']}")
+        for line in _story(told):
+            typer.echo(line)
+        typer.echo(f"key {found['complaint_id'] or printable(found['key'])}")
+        for header, value in found["headers"]:
+            typer.echo(f"{printable(header)}: {printable(value)}")
+        typer.echo(f"\n{printable(found['value'])}")
+    if why_not:
+        typer.echo(f"what was put back is not known: {why_not}", err=True)
 
 
 @app.command()
 def replay(
     service: Service,
-    place: Annotated[str | None, typer.Argument(metavar="[PARTITION:OFFSET]", help="As in `jalur dead list`.")] = None,
+    names: Names = None,
     every: Annotated[bool, typer.Option("--all", help="All of the service's dead letters.")] = False,
+    reason: Reasons = None,
+    origin: Origins = None,
+    since: Since = None,
+    until: Until = None,
+    again: Annotated[bool, typer.Option("--again", help="Also what was put back before and has not died again.")] = False,
+    rate: Annotated[int, typer.Option("--rate", min=1, max=1000, help="At most so many records a second.")] = 10,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
     data_dir: DataDir = Path(".jalur"),
 ) -> None:
-    """Send dead letters again, as they were, to the topics they came from: key, value and headers.
+    """Put dead letters back, oldest first, where they came from: key, value and headers as they were, with x-replay-id and x-replayed-at.
 
-    A repeat does no harm: what was applied before is known by its id. An update counts from when it is sent again. The dead letter
-    itself stays until its retention ends.
+    Each is put back once, and who did it is written down; what died again has a letter of its own, which may be put back in its turn. What
+    was applied before is known by its id and does no harm. An update counts from when it is put back. The letter itself stays until its
+    retention ends. Where the service stops reading because too much dies again, so does the replay: mend the cause, and try one first.
 
-    Exit codes: 0 sent (or, with --dry-run, listed), 1 failed, 2 wrong usage, 4 some cannot be sent: they name no topic of ours.
+    Exit codes: 0 sent (or, with --dry-run, listed), 1 failed or stopped, 2 wrong usage, 4 some cannot be sent: they do not name a place
+    in a topic of ours, or were too large to keep.
     """
-    if (place is None) == (not every):
-        raise CommandError("name one dead letter as PARTITION:OFFSET, or say --all", USAGE)
-    settings = find_stack(data_dir, os.environ).settings()
-    letters = run(_letters(settings, service))
-    chosen = letters if place is None else _chosen(letters, place)
-    messages, strays = revived(chosen, settings.namespace)
-    if not as_json:
-        for letter in chosen:
-            typer.echo(f"{letter.place:<8} {'cannot be sent: no topic of ours in' if letter in strays else 'to'} {letter.origin or '-'}")
-    if messages and not dry_run:
-        _confirm(len(messages), yes)
-        run(_send(settings, messages))
-    sent = 0 if dry_run else len(messages)
+    stack = find_stack(data_dir, os.environ)
+    wanted = _wanted(stack, names, reason, origin, since, until)
+    if every == bool(wanted):
+        raise CommandError("say which: an ID, --reason, --origin, --since or --until; or --all", USAGE)
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise CommandError("nobody is there to ask: add --yes to send, --dry-run to look", USAGE)
+    plan, sent, stopped = run(_replay(stack, service, wanted, again, rate, dry_run=dry_run, ask=not yes, is_quiet=as_json))
     if as_json:
-        typer.echo(json.dumps({"sent": sent, "would_send": len(messages), "cannot_be_sent": [letter.place for letter in strays]}))
+        answer = {
+            "sent": sent,
+            "would_send": len(plan.to_send),
+            "put_back_before": [letter.place for letter in plan.put_back_before],
+            "died_again": {letter.place: later.place for letter, later in plan.died_again},
+            "cannot_be_sent": [letter.place for letter in plan.cannot_be_sent],
+        }
+        typer.echo(json.dumps(answer))
     else:
-        typer.echo(f"{len(messages)} would be sent" if dry_run else f"{sent} sent")
-    if strays:
-        from services.commands.connect import REFUSED
-
+        typer.echo(f"{len(plan.to_send)} would be sent" if dry_run else f"{sent} sent")
+    if stopped is not None:
+        raise CommandError(f"{len(plan.to_send) - sent} were not sent: {stopped}")
+    if plan.cannot_be_sent:
         raise typer.Exit(REFUSED)
 
 
-def revived(letters: Sequence[DeadLetter], namespace: str) -> tuple[list["Message"], list[DeadLetter]]:
-    """The original records, and the letters that name no topic of this installation: a header decides on no other topic."""
-    from shared.envelope import Message
+async def _replay(
+    stack: Stack, service: str, wanted: "Wanted", again: bool, rate: int, *, dry_run: bool, ask: bool, is_quiet: bool
+) -> tuple["Plan", int, str | None]:
+    """The plan, how many were sent, and why not all of them."""
+    from uuid import uuid4
+
+    from services.commands.dead_history import History, plan_replay
+    from services.commands.dead_letters import read_letters
+    from services.commands.dead_replays import alone, put_back_all, read_replays
     from shared.topics import Topics
 
-    known = {topic.name for topic in Topics(namespace).all()}
-    messages = [Message(letter.origin, letter.key, letter.value, letter.headers) for letter in letters if letter.origin in known]
-    return messages, [letter for letter in letters if letter.origin not in known]
+    settings = stack.settings()
+    topics = frozenset(topic.name for topic in Topics(settings.namespace).all())
+    async with database(stack) as connection, nullcontext() if dry_run else alone(connection, service):
+        letters = await read_letters(settings, service)
+        history = History(letters, await read_replays(connection, service))
+        plan = plan_replay(wanted.of(letters), history, topics, uuid4, again=again)
+        if not is_quiet:
+            _say(plan)
+        if dry_run or not plan.to_send:
+            return plan, 0, None
+        if ask:  # the lock is held meanwhile: what was asked is what is sent
+            typer.confirm(f"send {len(plan.to_send)} again?", abort=True)
+        return plan, *await put_back_all(connection, settings, service, plan.to_send, rate, asyncio.sleep)
 
 
-def _confirm(count: int, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise CommandError("nobody is there to ask: add --yes to send, --dry-run to look", USAGE)
-    typer.confirm(f"send {count} again?", abort=True)
+def _say(plan: "Plan") -> None:
+    for letter, _, replay_id, number in plan.to_send:
+        typer.echo(f"{letter.place:<8} to {letter.origin} as {replay_id}{f', for the {number}. time' if number > 1 else ''}")
+    for letter in plan.put_back_before:
+        typer.echo(f"{letter.place:<8} was put back before")
+    for letter, later in plan.died_again:
+        typer.echo(f"{letter.place:<8} was put back and died again: it is {later.place} now")
+    for letter in plan.cannot_be_sent:
+        whole = "it names no place in a topic of ours" if letter.is_whole else "it was too large to keep"
+        typer.echo(f"{letter.place:<8} cannot be sent: {whole} ({letter.origin or '-'})")
 
 
-def _chosen(letters: Sequence[DeadLetter], place: str) -> list[DeadLetter]:
-    partition, colon, offset = place.partition(":")
-    if not (colon and partition.isdecimal() and offset.isdecimal()):
-        raise CommandError(f"{place!r} is not PARTITION:OFFSET, such as 0:17", USAGE)
-    found = [letter for letter in letters if (letter.partition, letter.offset) == (int(partition), int(offset))]
-    if not found:
-        raise CommandError(f"there is no dead letter at {place}", FAILED)
-    return found
+async def _history(stack: Stack, service: str) -> tuple["History", str | None]:
+    """With why it is not known what was put back: letters can be looked at while the database is away."""
+    from services.commands.dead_history import History
+    from services.commands.dead_letters import read_letters
+    from services.commands.dead_replays import read_replays
+    from shared.postgres import AWAY
 
-
-async def _letters(settings: "Settings", service: str) -> list[DeadLetter]:
-    from services.commands.listen import read_stored
-    from shared.dead_letters import OUR_HEADERS
-    from shared.topics import Topics
-
-    return [
-        DeadLetter(
-            record.partition,
-            record.offset,
-            record.key,
-            record.value,
-            tuple((name, value) for name, value in record.headers if name not in OUR_HEADERS),
-            {name: _printable((value or b"").decode(errors="replace")) for name, value in record.headers if name in OUR_HEADERS},
-        )
-        for record in await read_stored(settings, Topics(settings.namespace).dead_letters(service))
-    ]
-
-
-async def _send(settings: "Settings", messages: Sequence["Message"]) -> None:
-    from shared.publisher import Publisher
-
-    publisher = Publisher(settings)
+    letters = await read_letters(stack.settings(), service)
     try:
-        await publisher.send_surely(messages)
-    finally:
-        await publisher.stop()
+        async with database(stack) as connection:
+            return History(letters, await read_replays(connection, service)), None
+    except CommandError as error:
+        return History(letters, ()), str(error)
+    except AWAY as error:
+        return History(letters, ()), f"PostgreSQL: {type(error).__name__}"
 
 
-def _from(letter: DeadLetter) -> str:
+def _wanted(
+    stack: Stack, names: list[str] | None, reasons: list[str] | None, origins: list[str] | None, since: str | None, until: str | None
+) -> "Wanted":
+    from services.commands.dead_letters import Wanted
+    from shared.errors import DEAD_REASONS
+
+    unknown = set(reasons or ()) - set(DEAD_REASONS)
+    if unknown:
+        raise CommandError(f"there is no reason {min(unknown)[:60]!r}; there are {', '.join(DEAD_REASONS)}", USAGE)
+    namespace = stack.settings().namespace
+    return Wanted(names or (), reasons or (), origins or (), _instant(since, "--since"), _instant(until, "--until"), namespace)
+
+
+def _instant(written: str | None, option: str) -> datetime | None:
+    from services.commands.clock import instant_of
+
+    try:
+        return None if written is None else instant_of(written, option)
+    except ValueError as error:
+        raise CommandError(str(error), USAGE) from None
+
+
+def _from(letter: "DeadLetter") -> str:
     return f"{letter.origin or '-'} {letter.about.get('x-origin-partition', '-')}:{letter.about.get('x-origin-offset', '-')}"
 
 
-def _text(value: bytes | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return "base64:" + base64.b64encode(value).decode()
+def _became(history: "History", letter: "DeadLetter") -> str:
+    deaths = history.deaths(letter)
+    told = f"  died {deaths} times" if deaths > 1 else ""
+    if (later := history.last_death(letter)) is not None:
+        return f"{told}  put back, died again at {later.place}"
+    replays = history.replays_of(letter)
+    return f"{told}  put back {replays[-1].begun_at.isoformat()[:19]} by {replays[-1].operator}" if replays else told
 
 
-def _printable(text: str | None) -> str:
-    """What somebody else wrote must not command the terminal."""
-    if text is None:
-        return "(null)"
-    return text if text.isprintable() else json.dumps(text)[1:-1]
+def _story(told: dict[str, Any]) -> list[str]:
+    lines = []
+    if (before := told["died_after"]) is not None:
+        lines.append(
+            f"died for the {told['deaths']}. time, after {before['operator']} put it back from {before['letter']} as {before['id']}"
+        )
+    for item in told["put_back"] or ():
+        ended = f", died again: {item['died_again_at']}" if item["died_again_at"] else ""
+        sent = "" if item["sent_at"] else ", perhaps not sent"
+        lines.append(f"put back {item['begun_at']} by {item['operator']} ({item['db_role']}) as {item['id']}{sent}{ended}")
+    return lines

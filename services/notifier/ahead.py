@@ -15,7 +15,7 @@ from shared.postgres import Connection, Pool, read_clock, transaction
 from shared.topics import Topics
 
 _AHEAD = timedelta(minutes=15)
-# About 5 kB each.
+# With so many, and 100,000 due at once, the notifier held 213 MiB.
 MOST = 20_000
 _ROUND = 100
 _LOOK_EVERY = timedelta(seconds=5)

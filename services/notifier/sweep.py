@@ -18,7 +18,7 @@ from shared.topics import Topics
 _RETIMED_AT_ONCE = 5
 _PARTITIONS_KNOWN_FOR_SECONDS = 10.0
 _PERIOD_SECONDS = 1.0
-MOST_CASES_A_SECOND = 20_000
+MOST_CASES_A_SECOND = 10_000
 _log = get_logger()
 
 

@@ -319,13 +319,16 @@ def test_a_dead_letter_is_listed_shown_and_sent_again_as_it_was(jalur: Jalur) ->
     shown = jalur.json("dead", "show", "notifier", letter["at"])
     assert (shown["value"], shown["headers"]) == ('{"status": "answered"}', [["x-request-id", "r-1"]])
 
-    assert jalur.json("dead", "replay", "notifier", letter["at"], "--dry-run") == {"sent": 0, "would_send": 1, "cannot_be_sent": []}
+    would = jalur.json("dead", "replay", "notifier", letter["at"], "--dry-run")
+    assert would == {"sent": 0, "would_send": 1, "put_back_before": [], "died_again": {}, "cannot_be_sent": []}
     assert "--yes" in jalur.error("dead", "replay", "notifier", "--all", "--json", exit_code=2)
     assert len(letters()) == 1
     assert jalur.json("dead", "replay", "notifier", letter["at"], "--yes")["sent"] == 1
     again = eventually("the record was read again, and is dead again", lambda: letters()[1:])[0]
     assert jalur.json("dead", "show", "notifier", again["at"])["value"] == shown["value"]
     assert again["origin"]["offset"] != letter["origin"]["offset"]
+    assert (again["deaths"], again["died_after"]["letter"]) == (2, letter["at"])
+    assert jalur.json("dead", "replay", "notifier", letter["at"], "--yes")["died_again"] == {letter["at"]: again["at"]}
     jalur.error("dead", "show", "notifier", "0:999999")
 
 

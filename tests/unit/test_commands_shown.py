@@ -1,10 +1,9 @@
-"""What the commands show of events, topics and dead letters; and that a complaint's text is not among it."""
+"""What the commands show of events and topics; and that a complaint's text is not among it."""
 
 from typing import Any
 
 import pytest
 
-from services.commands.dead import DeadLetter, revived
 from services.commands.lines import describe, instant, local, parts_of, payload_of, why, without_text, zone_of
 from services.commands.topics import state_of
 from shared.topics import Topics
@@ -80,21 +79,3 @@ def test_a_topic_that_differs_says_where() -> None:
     assert (found.exists, found.retention) == (True, "30 d")
     assert state_of(topic, None, {}).exists is False
     assert state_of(topic, None, {}).differs == []
-
-
-def letter(topic: str) -> DeadLetter:
-    return DeadLetter(0, 7, b"key", b"value", (("x-request-id", b"1"), ("odd", None)), {"x-origin-topic": topic})
-
-
-def test_a_dead_letter_comes_back_as_it_was() -> None:
-    (message,), strays = revived([letter("complaints.updates.ahu")], "")
-    assert (message.topic, message.key, message.value) == ("complaints.updates.ahu", b"key", b"value")
-    assert message.headers == (("x-request-id", b"1"), ("odd", None))
-    assert strays == []
-
-
-@pytest.mark.parametrize("topic", ["", "somebody.elses", "t1.complaints.received"])
-def test_a_header_cannot_send_a_dead_letter_to_a_topic_that_is_not_ours(topic: str) -> None:
-    messages, (stray,) = revived([letter(topic)], "")
-    assert messages == []
-    assert stray.place == "0:7"
