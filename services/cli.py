@@ -21,6 +21,7 @@ from services.commands import (
     simulate,
     stack,
     tail,
+    top,
     topics,
 )
 from shared.errors import JalurError
@@ -38,6 +39,7 @@ app.add_typer(intake.app)
 app.add_typer(topics.app, name="topics")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tail.app)
+app.add_typer(top.app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(resume.app)
 app.add_typer(classify.app)

@@ -1,164 +1,177 @@
-"""Every metric, one table a service, a comment each. Labels come from closed sets only, never from input."""
+"""Every metric: one row each, with a comment why an operator looks at it. Labels come from closed sets only, never from input."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
+
+from shared import metric_table as sets
+from shared.metric_table import Metric, Table, counter, gauge, histogram, rows_of
+
+# When each series began is told nobody, and would double every scrape.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LATENESS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)
 
 
-class ConsumerMetrics:
+class ConsumerMetrics(Table):
     """What everything that reads from Kafka shows."""
 
-    def __init__(self, registry: CollectorRegistry, service: str) -> None:
-        prefix = f"jalur_{service}"
-        # Records applied, parked, held or kept as dead, by topic: the rate of work.
-        self.consumed = Counter(f"{prefix}_consumed_total", "Records whose effect is durable", ["topic"], registry=registry)
-        # Records behind the end of each topic this replica reads; grows when the service cannot keep up.
-        self.lag = Gauge(f"{prefix}_lag_records", "Records appended and not yet applied", ["topic"], registry=registry)
-        # Records kept as dead letters, by reason; any is worth a look.
-        self.dead = Counter(f"{prefix}_dead_letters_total", "Records kept as dead letters", ["reason"], registry=registry)
-        # Batches given back because Kafka or PostgreSQL was away.
-        self.given_back = Counter(f"{prefix}_batches_given_back_total", "Batches that will be delivered again", registry=registry)
-        # 1 while the breaker holds the consumer back; an operator must look.
-        self.breaker_open = Gauge(f"{prefix}_breaker_open", "1 while too many bad records stopped reading", ["purpose"], registry=registry)
-        # Unknown exceptions while reading or applying a record: each is a bug.
-        self.bugs = Counter(f"{prefix}_bugs_total", "Unknown exceptions, each a bug to mend", registry=registry)
-        # Time from taking a batch to its effects being durable.
-        self.batch_seconds = Histogram(f"{prefix}_batch_seconds", "Time to make a batch durable", buckets=_LATENCY, registry=registry)
+    # Records applied, parked, held or kept as dead, by topic: the rate of work.
+    consumed = counter("consumed_total", "Records whose effect is durable", topic=sets.TOPICS)
+    # Records behind the end of each topic this replica reads; grows when the service cannot keep up.
+    lag = gauge("lag_records", "Records appended and not yet applied", topic=sets.TOPICS)
+    # Records kept as dead letters, by reason; any is worth a look.
+    dead = counter("dead_letters_total", "Records kept as dead letters", reason=sets.DEAD)
+    # Batches given back because Kafka or PostgreSQL was away.
+    given_back = counter("batches_given_back_total", "Batches that will be delivered again")
+    # 1 while the breaker holds the consumer back; an operator must look.
+    breaker_open = gauge("breaker_open", "1 while too many bad records stopped reading", purpose=sets.PURPOSES)
+    # Unknown exceptions while reading or applying a record: each is a bug.
+    bugs = counter("bugs_total", "Unknown exceptions, each a bug to mend")
+    # Time from taking a batch to its effects being durable.
+    batch_seconds = histogram("batch_seconds", "Time to make a batch durable", _LATENCY)
 
 
-class OutboxMetrics:
+class OutboxMetrics(Table):
     """What every outbox shows."""
 
-    def __init__(self, registry: CollectorRegistry, service: str) -> None:
-        prefix = f"jalur_{service}_outbox"
-        # Events stored and not yet acknowledged by Kafka.
-        self.depth = Gauge(f"{prefix}_depth_events", "Events waiting to be sent", registry=registry)
-        # Age of the oldest of them; grows while Kafka is away.
-        self.oldest = Gauge(f"{prefix}_oldest_age_seconds", "Age of the oldest event that waits", registry=registry)
-        # Events that Kafka refused for good; each holds back its own complaint and needs a person.
-        self.failed = Gauge(f"{prefix}_failed_events", "Events that Kafka refused for good", registry=registry)
-        # Events acknowledged by Kafka.
-        self.sent = Counter(f"{prefix}_sent_total", "Events acknowledged by Kafka", registry=registry)
-        # 1 on the replica that holds the relay's lock.
-        self.is_active = Gauge(f"{prefix}_relay_active", "1 on the replica that relays", registry=registry)
+    # Events stored and not yet acknowledged by Kafka.
+    depth = gauge("outbox_depth_events", "Events waiting to be sent")
+    # Age of the oldest of them; grows while Kafka is away.
+    oldest = gauge("outbox_oldest_age_seconds", "Age of the oldest event that waits")
+    # Events that Kafka refused for good; each holds back its own complaint and needs a person.
+    failed = gauge("outbox_failed_events", "Events that Kafka refused for good")
+    # Events acknowledged by Kafka.
+    sent = counter("outbox_sent_total", "Events acknowledged by Kafka")
+    # 1 on the replica that holds the relay's lock.
+    is_active = gauge("outbox_relay_active", "1 on the replica that relays")
 
 
-class IntakeMetrics:
+class IntakeMetrics(Table):
+    """What intake shows beside that."""
+
+    # Complaints accepted for the first time: what comes in.
+    accepted = counter("accepted_total", "Complaints accepted")
+    # Requests answered again from what is stored.
+    repeated = counter("repeated_total", "Repeats that got the first answer again")
+    # Second reports joined to a complaint that came in by another door.
+    joined = counter("joined_total", "Reports joined to a known complaint")
+    # Changes accepted.
+    changes = counter("changes_total", "Changes accepted", kind=sets.CHANGES)
+    # What units, desks and the admin said, by status; drafts are not said yet.
+    updates = counter("updates_total", "Updates accepted", status=sets.STATUSES)
+    # Answers that wait for an official's approval when they are stored.
+    drafts = counter("drafts_total", "Drafts of answers stored")
+    # Decisions of the triage desk and the admin.
+    decisions = counter("decisions_total", "Decisions of a person accepted")
+    # Unmasked reports shown: each is a person's access to personal data.
+    disclosures = counter("disclosures_total", "Unmasked reports shown")
+    # Requests refused, by problem.
+    refused = counter("refused_total", "Requests refused", problem=sets.PROBLEMS)
+    # Identifiers masked, by kind.
+    masked = counter("masked_total", "Texts in which a kind of identifier was masked", kind=sets.MASKED)
+    # Requests per commit: how well concurrent requests share one.
+    group_size = histogram("group_requests", "Requests that shared a commit", (1, 2, 4, 8, 16, 32, 64, 128, 256))
+    # Time to answer a submission.
+    submit_seconds = histogram("submit_seconds", "Time to answer a submission", _LATENCY)
+    # Received events sent again because no status came of them.
+    resent = counter("resent_total", "Received events sent again")
+    # Accepted complaints without a decision (the read model shows only `received`, or nothing): returns to zero.
+    undecided = gauge("undecided_complaints", "Accepted and not yet decided")
+    # 1 while Kafka does not answer: intake goes on accepting.
+    kafka_away = gauge("kafka_away", "1 while Kafka does not answer")
+
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        super().__init__(self.registry, "intake")
         self.outbox = OutboxMetrics(self.registry, "intake")
         self.consumer = ConsumerMetrics(self.registry, "intake")
-        # Complaints accepted for the first time, by kind of source (its key's closed set of names).
-        self.accepted = Counter("jalur_intake_accepted_total", "Complaints accepted", registry=self.registry)
-        # Requests answered again from what is stored.
-        self.repeated = Counter("jalur_intake_repeated_total", "Repeats that got the first answer again", registry=self.registry)
-        # Second reports joined to a complaint that came in by another door.
-        self.joined = Counter("jalur_intake_joined_total", "Reports joined to a known complaint", registry=self.registry)
-        # Changes accepted.
-        self.changes = Counter("jalur_intake_changes_total", "Changes accepted", ["kind"], registry=self.registry)
-        # What units, desks and the admin said, by status; drafts are not said yet.
-        self.updates = Counter("jalur_intake_updates_total", "Updates accepted", ["status"], registry=self.registry)
-        # Answers that wait for an official's approval when they are stored.
-        self.drafts = Counter("jalur_intake_drafts_total", "Drafts of answers stored", registry=self.registry)
-        # Decisions of the triage desk and the admin.
-        self.decisions = Counter("jalur_intake_decisions_total", "Decisions of a person accepted", registry=self.registry)
-        # Unmasked reports shown: each is a person's access to personal data.
-        self.disclosures = Counter("jalur_intake_disclosures_total", "Unmasked reports shown", registry=self.registry)
-        # Requests refused, by problem.
-        self.refused = Counter("jalur_intake_refused_total", "Requests refused", ["problem"], registry=self.registry)
-        # Identifiers masked, by kind.
-        self.masked = Counter(
-            "jalur_intake_masked_total", "Texts in which a kind of identifier was masked", ["kind"], registry=self.registry
-        )
-        # Requests per commit: how well concurrent requests share one.
-        self.group_size = Histogram(
-            "jalur_intake_group_requests",
-            "Requests that shared a commit",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-            registry=self.registry,
-        )
-        # Time to answer a submission.
-        self.submit_seconds = Histogram(
-            "jalur_intake_submit_seconds", "Time to answer a submission", buckets=_LATENCY, registry=self.registry
-        )
-        # Received events sent again because no status came of them.
-        self.resent = Counter("jalur_intake_resent_total", "Received events sent again", registry=self.registry)
-        # Accepted complaints without a decision (the read model shows only `received`, or nothing): returns to zero.
-        self.undecided = Gauge("jalur_intake_undecided_complaints", "Accepted and not yet decided", registry=self.registry)
-        # 1 while Kafka does not answer: intake goes on accepting.
-        self.kafka_away = Gauge("jalur_intake_kafka_away", "1 while Kafka does not answer", registry=self.registry)
 
 
-class RouterMetrics:
+class RouterMetrics(Table):
+    """What router shows beside that."""
+
+    # Decisions taken, by what came of the leading part.
+    decided = counter("decided_total", "Decisions taken", outcome=sets.OUTCOMES)
+    # Parts given to each unit.
+    routed = counter("routed_total", "Parts given to a unit", unit=sets.UNITS)
+    # Parts held, by why.
+    held = counter("held_total", "Parts held for a person", why=sets.WHYS)
+    # Redelivered records answered from the decision log.
+    repeated = counter("repeated_total", "Records answered from the decision log")
+    # Time from acceptance to the decision.
+    to_decision = histogram("accepted_to_decided_seconds", "Time from acceptance to decision", _LATENESS)
+    # Records that ask for a decision whose number or causing id another record has taken: a fault of whoever numbers decisions.
+    conflicting = counter("conflicting_total", "Requests whose decision another record has taken")
+    # Parts that units gave back, by who had decided them, the kind of the strongest reason and the band of confidence. Over
+    # `routed` by the same unit it is how often the router errs; a band that is returned more often than it says is badly calibrated.
+    returned = counter(
+        "returned_total", "Parts given back by a unit", unit=sets.UNITS, decided_by=sets.DECIDERS, reason=sets.REASONS, band=sets.BANDS
+    )
+    # Orders of a person, by the router's own view then; `agreed` is undecided where the router would have asked a person.
+    ordered = counter("ordered_total", "Orders, by its view", unit=sets.VIEWS, reason=sets.REASONS, band=sets.BANDS, agreed=sets.AGREED)
+    # Dispositions of the source, likewise.
+    disposed = counter(
+        "disposed_total", "Dispositions, by its view", unit=sets.VIEWS, reason=sets.REASONS, band=sets.BANDS, agreed=sets.AGREED
+    )
+    # 1 where an activated rule set cannot be read and the old one stays in force.
+    rules_refused = gauge("rules_refused", "An activated rule set cannot be read")
+    # How far the last day's mix of destinations lies from that of the four weeks before (population stability index, less what
+    # chance makes of it). Alarm above 0.25; NaN while there are fewer than 100 and 500 decisions to compare.
+    mix_drift = gauge("mix_drift", "Drift of the mix of units against its baseline")
+
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        super().__init__(self.registry, "router")
         self.consumer = ConsumerMetrics(self.registry, "router")
-        # Decisions taken, by what came of the leading part.
-        self.decided = Counter("jalur_router_decided_total", "Decisions taken", ["outcome"], registry=self.registry)
-        # Parts given to each unit.
-        self.routed = Counter("jalur_router_routed_total", "Parts given to a unit", ["unit"], registry=self.registry)
-        # Parts held, by why.
-        self.held = Counter("jalur_router_held_total", "Parts held for a person", ["why"], registry=self.registry)
-        # Redelivered records answered from the decision log.
-        self.repeated = Counter("jalur_router_repeated_total", "Records answered from the decision log", registry=self.registry)
-        # Time from acceptance to the decision.
-        self.to_decision = Histogram(
-            "jalur_router_accepted_to_decided_seconds", "Time from acceptance to decision", buckets=_LATENESS, registry=self.registry
-        )
-        # Records that ask for a decision whose number or causing id another record has taken: a fault of whoever numbers decisions.
-        self.conflicting = Counter(
-            "jalur_router_conflicting_total", "Requests whose decision another record has taken", registry=self.registry
-        )
-        # Parts that units gave back, by who had decided them, the kind of the strongest reason and the band of confidence. Over
-        # `routed` by the same unit it is how often the router errs; a band that is returned more often than it says is badly calibrated.
-        self.returned = Counter(
-            "jalur_router_returned_total", "Parts given back by a unit", ["unit", "decided_by", "reason", "band"], registry=self.registry
-        )
-        # Orders of a person, by the router's own view then; `agreed` is undecided where the router would have asked a person.
-        self.ordered = Counter(
-            "jalur_router_ordered_total", "Orders, by its view", ["unit", "reason", "band", "agreed"], registry=self.registry
-        )
-        # Dispositions of the source, likewise.
-        self.disposed = Counter(
-            "jalur_router_disposed_total", "Dispositions, by its view", ["unit", "reason", "band", "agreed"], registry=self.registry
-        )
-        # 1 where an activated rule set cannot be read and the old one stays in force.
-        self.rules_refused = Gauge("jalur_router_rules_refused", "An activated rule set cannot be read", registry=self.registry)
-        # How far the last day's mix of destinations lies from that of the four weeks before (population stability index, less what
-        # chance makes of it). Alarm above 0.25; NaN while there are fewer than 100 and 500 decisions to compare.
-        self.mix_drift = Gauge("jalur_router_mix_drift", "Drift of the mix of units against its baseline", registry=self.registry)
         self.mix_drift.set(float("nan"))
 
 
-class NotifierMetrics:
+class NotifierMetrics(Table):
+    """What notifier shows beside that."""
+
+    # Cases by what decision 0, part 0 made of them; `undecided` returns to zero.
+    cases = gauge("cases", "Cases by the outcome of their first decision", outcome=(*sets.OUTCOMES, "undecided"))
+    # Clock levels fired, by kind.
+    fired = counter("fired_total", "Clock levels fired", kind=sets.FOLLOW_UPS)
+    # Firings that proved wrong afterwards.
+    rescinded = counter("rescinded_total", "Firings taken back")
+    # How long after its instant a level fired.
+    lateness = histogram("lateness_seconds", "Firing minus due instant", _LATENESS)
+    # Clocks whose next level's instant has passed and that have not fired.
+    due_backlog = gauge("due_backlog_clocks", "Clocks due and not fired")
+    # How long the oldest of them has waited.
+    oldest_due = gauge("oldest_due_age_seconds", "Age of the oldest unfired due instant")
+    # Jalur's now minus the watermark: what deadlines lag behind the wall.
+    watermark_age = gauge("watermark_age_seconds", "Now minus the sweep's watermark")
+    # Updates and changes that their case cannot take yet.
+    parked = gauge("parked_records", "Updates and changes parked")
+    # Open cases that no clock will speak of, or that nobody has; `jalur cases reconcile` lists them.
+    orphaned = gauge("orphaned_cases", "Open cases without a live clock or an owner", reason=sets.ORPHANED)
+    # Updates refused after their time, told to their unit.
+    refused = counter("refused_updates_total", "Updates refused")
+    # What each unit has open and how far past its time, by the highest level that passed: whom to help, before the law's day is over.
+    open_cases = gauge("open_cases", "Open cases with a clock, by unit and level", unit=sets.UNITS_AND_TRIAGE, level=sets.LEVELS)
+    # How long the worst of them is past its deadline; 0 where none is.
+    oldest_overdue = gauge("oldest_overdue_age_seconds", "Age of the oldest deadline that passed", unit=sets.UNITS_AND_TRIAGE)
+    # Days until the end of the last year whose joint leave is decreed: past it, deadlines are provisional.
+    calendar_horizon = gauge("calendar_horizon_days", "Days until the end of the last settled year")
+
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
+        super().__init__(self.registry, "notifier")
         self.outbox = OutboxMetrics(self.registry, "notifier")
         self.consumer = ConsumerMetrics(self.registry, "notifier")
-        # Cases by what decision 0, part 0 made of them; `undecided` returns to zero.
-        self.cases = Gauge("jalur_notifier_cases", "Cases by the outcome of their first decision", ["outcome"], registry=self.registry)
-        # Clock levels fired, by kind.
-        self.fired = Counter("jalur_notifier_fired_total", "Clock levels fired", ["kind"], registry=self.registry)
-        # Firings that proved wrong afterwards.
-        self.rescinded = Counter("jalur_notifier_rescinded_total", "Firings taken back", registry=self.registry)
-        # How long after its instant a level fired.
-        self.lateness = Histogram("jalur_notifier_lateness_seconds", "Firing minus due instant", buckets=_LATENESS, registry=self.registry)
-        # Clocks whose next level's instant has passed and that have not fired.
-        self.due_backlog = Gauge("jalur_notifier_due_backlog_clocks", "Clocks due and not fired", registry=self.registry)
-        # How long the oldest of them has waited.
-        self.oldest_due = Gauge("jalur_notifier_oldest_due_age_seconds", "Age of the oldest unfired due instant", registry=self.registry)
-        # Jalur's now minus the watermark: what deadlines lag behind the wall.
-        self.watermark_age = Gauge("jalur_notifier_watermark_age_seconds", "Now minus the sweep's watermark", registry=self.registry)
-        # Updates and changes that their case cannot take yet.
-        self.parked = Gauge("jalur_notifier_parked_records", "Updates and changes parked", registry=self.registry)
-        # Open cases that no clock will speak of, or that nobody has; `jalur cases reconcile` lists them.
-        self.orphaned = Gauge(
-            "jalur_notifier_orphaned_cases", "Open cases without a live clock or an owner", ["reason"], registry=self.registry
-        )
-        # Updates refused after their time, told to their unit.
-        self.refused = Counter("jalur_notifier_refused_updates_total", "Updates refused", registry=self.registry)
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
     return generate_latest(registry)
+
+
+def every_metric() -> tuple[Metric, ...]:
+    """The whole table, service by service."""
+    parts: dict[str, tuple[type[Table], ...]] = {
+        "intake": (IntakeMetrics, OutboxMetrics, ConsumerMetrics),
+        "router": (RouterMetrics, ConsumerMetrics),
+        "notifier": (NotifierMetrics, OutboxMetrics, ConsumerMetrics),
+    }
+    return tuple(row.metric(service) for service, tables in parts.items() for table in tables for row in rows_of(table))

@@ -166,7 +166,7 @@ _PATHS: dict[str, Any] = {
     "/v1/complaints": {
         "post": {
             "summary": "Submit a report",
-            "parameters": [_BATCH_KEY],
+            "parameters": [_KEY],
             "requestBody": {"required": True, "content": _json("Submission")},
             "responses": _answers("202", "Stored durably", _json("Accepted"), "400", "403", "409", "413", "422"),
         },
@@ -202,7 +202,7 @@ _PATHS: dict[str, Any] = {
     "/v1/complaints/batch": {
         "post": {
             "summary": "Submit many reports, one a line; an answer a line",
-            "parameters": [_KEY],
+            "parameters": [_BATCH_KEY],
             "requestBody": {"required": True, "content": _NDJSON},
             "responses": _answers("200", '{"line", "id"} or {"line", "problem"} a line', _NDJSON, "400", "403"),
         }
