@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 from services.notifier import periods
 from services.notifier.calendar import Calendar
-from services.notifier.case import CASE, Case, Clock, Firing, id_of
+from services.notifier.case import Case, Clock, Firing
 from services.notifier.ladder import Absences, say_of_clock
-from services.notifier.life import Assignment, Life, Limits
 from services.notifier.policy import Level, Policies, Policy, Subject
 from services.notifier.runs import Run, runs_of
+from services.notifier.timetable import Timetable
 from shared.events import FollowUpKind
 from shared.units import UnitDirectory
 
@@ -23,98 +23,12 @@ Fired = tuple[FollowUpKind, float]
 Ending = tuple[Clock, Literal["closed", "withdrawn"], datetime]
 
 
-class Clockwork:
-    """The policies, the calendar and the directory, which together say every instant."""
+class Clockwork(Timetable):
+    """What changes and fires a case's clocks, by the timetable."""
 
     def __init__(self, policies: Policies, calendar: Calendar, directory: UnitDirectory) -> None:
-        self.policies = policies
-        self.calendar = calendar
-        self.directory = directory
-        # Both are days: a newer table makes a later text, and re-times what an older one timed.
-        self.version = f"{policies.version} {calendar.version}"
-        self.limits = Limits(self._reply_until, self._extend_until)
+        super().__init__(policies, calendar, directory)
         self._rows: dict[tuple[Subject, bool, str], Policy] = {}
-        self._places: dict[tuple[str | None, str | None, tuple[str, ...]], tuple[ZoneInfo, Calendar]] = {}
-        self.first_start = datetime(calendar.first_year + 1, 1, 2, tzinfo=ZoneInfo("UTC"))
-
-    # --- what runs
-
-    def runs(self, life: Life) -> list[Run]:
-        """In the order of the policies: the case's own clocks, then each assignment's."""
-        subject = self._subject(life)
-        if subject is None:
-            return []
-        found = [run for row in self.policies.of_case(subject) for run in runs_of(life, row)]
-        for item in life.assignments.values():
-            for row in self.policies.of_assignment(self._of_assignment(subject, item)):
-                found += runs_of(life, row, item.id)
-        return found
-
-    def _subject(self, life: Life) -> Subject | None:
-        report = life.report
-        if report is None:
-            return None
-        zone, _ = self.place(None, report.province)
-        return Subject(
-            report.reported_at.astimezone(zone).date(),
-            report.source,
-            report.service,
-            life.class_,
-            report.channel,
-            report.category,
-            life.is_oversight,
-        )
-
-    @staticmethod
-    def _of_assignment(subject: Subject, item: Assignment) -> Subject:
-        return Subject(
-            subject.received_on,
-            subject.source,
-            subject.service,
-            subject.class_,
-            subject.channel,
-            subject.category,
-            item.is_oversight,
-            item.unit,
-        )
-
-    def place(self, desk: str | None, province: str | None, copies: Sequence[str] = ()) -> tuple[ZoneInfo, Calendar]:
-        """Zone and calendar of a desk, else of a province as the report names it. `copies`: an office is in its Kanwil's zone."""
-        key = (desk, province, tuple(copies))
-        found = self._places.get(key)
-        if found is None:
-            known = self.directory.province(province)
-            place = self.calendar.of_place(known.code if known else None, desk)
-            if len(self._places) > 10_000:  # provinces are free text
-                self._places.clear()
-            found = self._places[key] = (self.directory.zone(desk, province, copies), place)
-        return found
-
-    def due(self, run: Run, place: tuple[ZoneInfo, Calendar], after: int = 0) -> datetime | None:
-        """The instant so many units past the deadline; None where a pause that is open keeps it from coming."""
-        zone, calendar = place
-        start = max(run.started_at, self.first_start)  # a start before the calendar begins is long overdue whichever day it was
-        return periods.due_at(calendar, run.row.amount + run.extra + after, run.row.unit, start, zone, run.pauses)
-
-    def _place_of(self, life: Life, subject: str) -> tuple[ZoneInfo, Calendar]:
-        province = life.report.province if life.report else None
-        if subject == CASE:
-            return self.place(None, province)
-        item = life.assignments[id_of(subject)]
-        return self.place(item.desk, province, item.part.copies)
-
-    def _reply_until(self, life: Life, answered_at: datetime) -> datetime:
-        subject = self._subject(life)
-        assert subject is not None
-        row = next(row for row in self.policies.of_case(subject) if "answered" in row.starts)
-        due = self.due(Run(CASE, row, 1, answered_at), self._place_of(life, CASE))
-        assert due is not None
-        return due
-
-    def _extend_until(self, life: Life) -> datetime | None:
-        open_runs = [run for run in self.runs(life) if run.row.extension and run.stopped_at is None]
-        dues = [self.due(run, self._place_of(life, run.subject)) for run in open_runs]
-        return min((due for due in dues if due is not None), default=None)
 
     # --- what changes
 
@@ -136,7 +50,7 @@ class Clockwork:
         case.timed_by = self.version
 
     def _time(self, case: Case, run: Run, clock: Clock | None, now: datetime, why: str, absences: Absences) -> None:
-        place = self._place_of(case.life, run.subject)
+        place = self.place_of(case.life, run.subject)
         due = self.due(run, place)
         is_waiting = due is None or run.is_paused
         if due is None:  # shown without the pause that is open; nothing fires by it
@@ -183,7 +97,7 @@ class Clockwork:
         """Take back what fired and should not have: past the clock's stop, or before the instant that is now the level's."""
         if not clock.fired:
             return
-        place = self._place_of(case.life, clock.subject) if run is not None else None
+        place = self.place_of(case.life, clock.subject) if run is not None else None
         levels = dict(_levels(run.row)) if run is not None else {}
         for firing in clock.fired:
             if firing.is_rescinded:
@@ -219,7 +133,7 @@ class Clockwork:
                 and is_new
                 and run.stopped_at is None
             ):
-                due = self.due(run, self._place_of(case.life, run.subject))
+                due = self.due(run, self.place_of(case.life, run.subject))
                 if due is not None:
                     new = Clock(run.subject, run.row.code, run.episode, 1, gone.zone, run.started_at, due)
                     say_of_clock(case, new, "deadline_changed", now, _told(run.row), absences, previous_due_at=gone.due_at, why=why)
@@ -227,11 +141,11 @@ class Clockwork:
 
     def _row_of(self, case: Case, clock: Clock) -> Policy:
         """The row a clock runs by; of one that applies no longer, the first of its code."""
-        subject = self._subject(case.life)
+        subject = self.subject_of(case.life)
         assert subject is not None
         item = case.assignment(clock.subject)
         if item is not None:
-            subject = self._of_assignment(subject, item)
+            subject = self.subject_of_assignment(subject, item)
         key = (subject, item is None, clock.code)
         found = self._rows.get(key)
         if found is None:
@@ -271,7 +185,7 @@ class Clockwork:
             runs = runs_of(case.life, row, item.id if item is not None else None)
             run = next((run for run in runs if run.episode == clock.episode), None)
             if run is not None:
-                self._aim(case, clock, run, self._place_of(case.life, clock.subject))
+                self._aim(case, clock, run, self.place_of(case.life, clock.subject))
             else:
                 clock.next_level = clock.next_at = None
             if is_expiry and row.at_expiry != "none":
