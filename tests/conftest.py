@@ -1,18 +1,26 @@
 """A real broker and a real database for the whole run; a database and topics of its own for each test that asks for them."""
 
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from deploy.local.kafka import RunningKafka, start_kafka
 from deploy.local.postgres import RunningPostgres, start_postgres
+from services.commands.access_database import apply_rights
+from shared.access import ROLES
 from shared.postgres import migrate
 from shared.topics_admin import apply_topics
-from tests.world import World
+from tests.world import ROLE_PASSWORD, SERVERS_WITH_ROLES, World
 
 TEMPLATE = "jalur_template"
+
+# A run in the background of a script ignores Ctrl-C, and what it starts would too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +47,18 @@ async def template(postgres: RunningPostgres) -> str:
     dsn = postgres.dsn.rpartition("/")[0] + f"/{TEMPLATE}"
     for service, plumbing in (("intake", ("outbox", "breaker")), ("router", ("breaker",)), ("notifier", ("outbox", "breaker"))):
         await migrate(dsn, service, plumbing=plumbing, clock_is_settable=True)
+    await give_roles(postgres, dsn)
     return TEMPLATE
+
+
+async def give_roles(postgres: RunningPostgres, dsn: str) -> None:
+    """The services' roles, with the rights on the template that an installation gives them, which its clones keep."""
+    connection = await asyncpg.connect(postgres.dsn)
+    for role in ROLES.values():
+        await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")
+    await connection.close()
+    await apply_rights(dsn)
+    SERVERS_WITH_ROLES.add(urlsplit(dsn).netloc.rpartition("@")[2])
 
 
 @pytest.fixture

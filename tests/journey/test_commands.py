@@ -149,6 +149,23 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_refused_after_it_was_
     assert "no key has the id 000000000000" in jalur.error("keys", "revoke", "000000000000")
 
 
+def test_a_rotated_key_and_its_successor_are_both_good_and_the_list_says_until_when(jalur: Jalur, tmp_path: Path) -> None:
+    made = jalur.json("keys", "add", "source:loket", "--expires", "90d")
+    new = jalur.json("keys", "rotate", made["key"], "--overlap", "24h", "--expires", "2099-12-31")
+    assert (new["role"], new["subject"], new["replaces"]) == ("source", "loket", made["key"].split("_")[1])
+    assert new["expires_at"] == "2099-12-31T17:00:00+00:00", "the last day is a day in Jakarta"
+    for number, key in enumerate((made["key"], new["key"])):
+        jalur.run("send", write_lines(tmp_path / f"{number}.jsonl", REPORT), "--key", key)
+    rows = {row["id"]: row for row in json.loads(jalur.run("keys", "list", "--json")[0])}
+    old = rows[new["replaces"]]
+    assert old["replaced_by"] == new["key"].split("_")[1]
+    assert old["expires_at"] == new["old_expires_at"] < made["expires_at"]
+    assert "2099-12-31T17:00Z" in jalur.run("keys", "list")[0]
+    assert "rotate that one" in jalur.error("keys", "rotate", made["key"])
+    for words in (["keys", "add", "triage", "--expires", "2001-01-01"], ["keys", "rotate", new["key"], "--overlap", "soon"]):
+        jalur.error(*words, exit_code=2)
+
+
 def test_the_key_alone_goes_to_stdout(jalur: Jalur) -> None:
     output, errors = jalur.run("keys", "add", "triage")
     assert output.strip().startswith("jalur_")
@@ -262,7 +279,7 @@ def followed(stream: IO[str], complaint_id: str) -> str:
 
 def interrupted(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 130
 
 
