@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --system-certs --quiet --upgrade --universal --
 	--generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-deploy bench lock clean
+.PHONY: help setup demo test check check-deploy sbom audit secrets bench lock clean
 
 help:
 	@echo 'make setup   virtual environment, hash-locked packages, Kafka; the command is then $(BIN)/jalur'
@@ -18,6 +18,9 @@ help:
 	@echo 'make test    every test (ARGS="tests/unit -k name" for some)'
 	@echo 'make check   ruff, mypy --strict, import-linter'
 	@echo 'make check-deploy   image, compose file, manifests, monitoring: parsed, and tried without a container engine'
+	@echo 'make sbom    what the image is built from, as CycloneDX, into dist/sbom'
+	@echo 'make audit   known vulnerabilities of every locked package; asks an advisory service'
+	@echo 'make secrets whatever looks like a secret in the tree'
 	@echo 'make bench   the benchmarks'
 	@echo 'make lock    newest versions into the lock files: packages and jars'
 	@echo 'make clean   remove what setup and the checks made; data directories stay'
@@ -31,7 +34,7 @@ demo: setup
 	@$(BIN)/jalur demo
 
 test: setup
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .
@@ -42,6 +45,9 @@ check: setup
 check-deploy: setup
 	@$(BIN)/python -m deploy.check
 
+sbom audit secrets: setup
+	@$(BIN)/python -m deploy.supply $@ $(ARGS)
+
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -50,9 +56,11 @@ lock: setup
 	$(COMPILE) requirements/services.in -o requirements/services.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/image.in -o requirements/image.txt
+	$(COMPILE) requirements/otel.in -o requirements/otel.txt
+	$(COMPILE) requirements/tools.in -o requirements/tools.txt
 	$(COMPILE) --no-deps requirements/deploy.in -o requirements/deploy.txt
 	$(BIN)/python -m deploy.local.jars lock
 
 clean:
-	rm -rf .venv .jars .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools .jars .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,10 +1,10 @@
-"""`python -m benchmarks [intake] [router] [path] [recovery] [timers]`: measures on this machine and prints tables. It reports, no more."""
+"""`python -m benchmarks [PART]...`, all parts without a name: measures on this machine and prints tables. It reports, no more."""
 
 import subprocess
 import sys
 import time
 
-from benchmarks import latency, timers
+from benchmarks import latency, scrapes, security, timers
 from benchmarks.site import SERVICES, Site, some_port, wait_for
 from benchmarks.tables import Parts, Row, run
 from deploy.local.ports import is_free
@@ -101,7 +101,15 @@ def recovery(site: Site) -> list[Row]:
     return rows
 
 
-PARTS: Parts = {"intake": intake, "router": router, "path": path, "recovery": recovery, "timers": timers.everything}
+PARTS: Parts = {
+    "intake": intake,
+    "router": router,
+    "path": path,
+    "recovery": recovery,
+    "timers": timers.everything,
+    "scrapes": lambda _site: scrapes.rows(),
+    "security": security.ratio,
+}
 
 
 if __name__ == "__main__":

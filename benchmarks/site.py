@@ -66,18 +66,21 @@ class Site:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._next = 0
 
+    def told(self, service: str) -> dict[str, str]:
+        """Where a service finds the servers, and who it is there."""
+        return {"JALUR_KAFKA": self.kafka.bootstrap, "JALUR_POSTGRES": self.postgres.dsn}
+
+    def words(self, service: str) -> list[str]:
+        """The program that is measured, after `python -m`."""
+        return [f"services.{service}"]
+
     def start(self, *services: str) -> None:
         for service in services:
             self.ports.setdefault(service, some_port())
-            environment = os.environ | {
-                "JALUR_KAFKA": self.kafka.bootstrap,
-                "JALUR_POSTGRES": self.postgres.dsn,
-                "JALUR_PORT": str(self.ports[service]),
-                "JALUR_REPLICA": "0",
-            }
+            environment = os.environ | self.told(service) | {"JALUR_PORT": str(self.ports[service]), "JALUR_REPLICA": "0"}
             log = (self.folder / f"{service}.log").open("ab")
             self.processes[service] = subprocess.Popen(
-                [sys.executable, "-m", f"services.{service}"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", *self.words(service)], env=environment, stdout=log, stderr=log
             )
             port = self.ports[service]
             wait_for(f"{service} is ready", lambda port=port: is_ready(port))

@@ -1,6 +1,6 @@
 """Runs named benchmarks on a throw-away installation and prints a table each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +20,11 @@ def run(parts: Parts, words: Sequence[str]) -> None:
     console = Console()
     with running_site() as site:
         for name in wanted:
-            table = Table("what", "measured", "aim", title=name, title_justify="left")
-            for row in parts[name](site):
-                table.add_row(*row)
-            console.print(table)
+            console.print(table_of(name, parts[name](site)))
+
+
+def table_of(name: str, rows: Iterable[Row]) -> Table:
+    table = Table("what", "measured", "aim", title=name, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -63,11 +63,11 @@ def template(routed_at: datetime, fired_until: datetime | None, clocks: Clockwor
     case, lines = Case(COMPLAINT), []
     for at, facts in ((routed_at, [reported]), (routed_at, [reading.decided(part)]), (routed_at, [accepted])):
         domain.learn(case, facts, Setting(clocks, at))
-        lines += lines_of(case, at)
+        lines += lines_of(case, at, bytes)
         case.noted = []
     if fired_until is not None:
         domain.fire(case, fired_until, Setting(clocks, fired_until))
-        lines += lines_of(case, fired_until)
+        lines += lines_of(case, fired_until, bytes)
         case.noted = []
     case.next_sequence()
     return case, lines
@@ -150,7 +150,8 @@ def _utc(at: datetime) -> str:
 async def empty(connection: asyncpg.Connection) -> None:
     """Take every case away; the timeline refuses that otherwise."""
     await connection.execute(
-        "SET session_replication_role = replica; TRUNCATE cases, timeline, outbox, parked, facts, reports; RESET session_replication_role"
+        "SET session_replication_role = replica; TRUNCATE cases, timeline, timeline_texts, outbox, parked, facts, reports;"
+        " RESET session_replication_role"
     )
 
 

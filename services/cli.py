@@ -6,16 +6,23 @@ import typer
 
 from services.commands import (
     FAILED,
+    access,
+    backup,
     cases,
     classify,
     clock,
     dead,
     demo,
     desks,
+    erase,
     intake,
     keys,
+    migrate,
+    recover,
     report,
+    restore,
     resume,
+    retention,
     router,
     router_log,
     simulate,
@@ -37,6 +44,8 @@ app.add_typer(stack.app)
 app.add_typer(demo.app)
 app.add_typer(intake.app)
 app.add_typer(topics.app, name="topics")
+app.add_typer(migrate.app)
+app.add_typer(access.app, name="access")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tail.app)
 app.add_typer(top.app)
@@ -46,8 +55,13 @@ app.add_typer(classify.app)
 app.add_typer(clock.app, name="clock")
 app.add_typer(cases.app, name="cases")
 app.add_typer(desks.app, name="desks")
+app.add_typer(erase.app, name="erase")
+app.add_typer(retention.app, name="retention")
 app.add_typer(simulate.app)
 app.add_typer(report.app)
+app.add_typer(backup.app)
+app.add_typer(restore.app)
+app.add_typer(recover.app)
 router.app.add_typer(router_log.app)
 app.add_typer(router.app, name="router")
 

@@ -27,6 +27,7 @@ from shared.postgres import AWAY, Pool
 from shared.publisher import REFUSED_FOR_GOOD, Publisher, connection_options
 from shared.records import RawBatch, Record, read_record, records_of
 from shared.settings import Settings
+from shared.tracing import taking
 
 _log = get_logger()
 Read = TypeVar("Read")
@@ -71,6 +72,7 @@ class BatchConsumer(Generic[Read]):
         self.breaker = Breaker(pool, subscription.purpose, metrics)
         self.applied: dict[TopicPartition, int] = {}
         self.handed_out: dict[TopicPartition, int] = {}  # by the reader, applied or not
+        self._group = group
         self._dead_letters = dead_letters
         self._publisher = publisher
         self._metrics = metrics
@@ -148,7 +150,8 @@ class BatchConsumer(Generic[Read]):
         started = time.monotonic()
         records = [read_record(raw) for raw in records_of(message)]
         try:
-            await self._take(records)
+            with taking(records, self._group):
+                await self._take(records)
         except BreakerOpen:
             raise
         except Exception as error:  # whatever it was, the batch is not lost: it comes again, not at once

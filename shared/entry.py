@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from shared import tracing
 from shared.logs import configure_logs
 from shared.settings import Settings, SettingsError
 from shared.web import serve
@@ -19,9 +20,10 @@ def run_service(service: str, build: Callable[[Settings], Any]) -> None:
         sys.stderr.write(f"{service}: {error}\n")
         raise SystemExit(2) from None
     configure_logs(service, settings.log_level)
+    tracing.start(service, os.environ)
     app = build(settings)
     # What was imported stays for ever: the collector need not walk it again and again, nor after every few hundred objects of a batch.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-    serve(app, settings)
+    serve(tracing.served(app), settings)

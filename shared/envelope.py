@@ -4,6 +4,7 @@ Pure: time and trace come in as arguments. Every id is derived, so a redelivery 
 (CloudEvents 1.0, Kafka protocol binding §3.2).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 
 from shared.events import TYPE_OF, Payload
 
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # For ids whose natural key has no complaint of its own: a refused update is known by (unit, update_id).
 UPDATES = UUID("5f0c1d1e-3a44-5c0e-9a5f-7a6f0d8b6c11")
 
@@ -78,7 +80,10 @@ def enclose(
 
 
 def clean_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """Headers as text; a null or undecodable value is left out rather than spoiling its record. The first of a name counts."""
+    """Headers as text; a null or undecodable value is left out rather than spoiling its record. The first of a name counts.
+
+    So is a `traceparent` that is none: it is handed on, also by who never looks into it, and a unit may have written anything there.
+    """
     cleaned: dict[str, str] = {}
     for name, value in headers:
         if value is None or name in cleaned:
@@ -87,7 +92,14 @@ def clean_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]
             cleaned[name] = value.decode()
         except UnicodeDecodeError:
             continue
+    if "traceparent" in cleaned and not is_traceparent(cleaned["traceparent"]):
+        del cleaned["traceparent"]
     return cleaned
+
+
+def is_traceparent(text: str) -> bool:
+    """W3C Trace Context, version 00: the only one there is."""
+    return _TRACEPARENT.fullmatch(text) is not None
 
 
 def read_envelope(headers: dict[str, str]) -> Envelope:

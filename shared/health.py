@@ -82,7 +82,9 @@ class Progress:
         self._consumer = consumer
         self._metrics = metrics
         self._moved_at: dict[TopicPartition, tuple[int, float]] = {}
+        self._shown: set[str] = set()
         self.stuck: str | None = None
+        self.behind: dict[TopicPartition, int] = {}  # where each partition with records left stood at the last look
 
     def assigned(self) -> set[TopicPartition]:
         consumer = self._consumer.consumer
@@ -135,9 +137,10 @@ class Progress:
 
     def look(self, ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, int], now: float) -> None:
         """`now` is a monotonic clock's seconds. A partition with records left whose position has not moved for 30 s is stuck."""
-        lags: dict[str, int] = {}
+        lags = dict.fromkeys(self._shown, 0)  # what another replica has by now is no longer for this one to tell
         self.stuck = None
         self._moved_at = {partition: seen for partition, seen in self._moved_at.items() if partition in ends}
+        self.behind = {partition: positions[partition] for partition, end in ends.items() if positions[partition] < end}
         for partition, end in ends.items():
             position = positions[partition]
             lag = max(0, end - position)
@@ -147,6 +150,7 @@ class Progress:
                 self._moved_at[partition] = (position, now)
             elif now - seen[1] > _STUCK_SECONDS:
                 self.stuck = f"{partition.topic}-{partition.partition} has {lag} records left and has not moved for {now - seen[1]:.0f} s"
+        self._shown = set(lags)
         for topic, lag in lags.items():
             self._metrics.lag.labels(topic).set(lag)
 

@@ -26,6 +26,8 @@ def _of(literal: Any) -> tuple[str, ...]:
 UNITS = UNIT_SLUGS
 UNITS_AND_TRIAGE = (*UNIT_SLUGS, "triage")
 TOPICS = tuple(topic.name for topic in Topics().all())
+# Those of which Kafka deletes what is old, read or not.
+AGING_TOPICS = tuple(topic.name for topic in Topics().all() if topic.config["cleanup.policy"] == "delete")
 PURPOSES = ("status", "received", "reroutes", "cases")
 DEAD = DEAD_REASONS
 CHANGES = tuple(kind for kind in _of(ChangeKind) if kind not in ("update", "decision", "disclosure", "joined"))
@@ -44,13 +46,32 @@ VIEWS = (*UNIT_SLUGS, "triage", "other_agency")
 # What a request to intake may be refused for.
 PROBLEMS = (
     "away", "bad-header", "bad-key", "bad-query", "bug", "cursor-ahead", "identity-conflict", "in-progress", "invalid-field",
-    "malformed-json", "no-key", "not-allowed", "not-found", "too-large", "wrong-method",
+    "malformed-json", "no-key", "not-allowed", "not-found", "too-large", "too-many-at-once",
+    "too-many-connections", "too-many-requests", "too-slow", "wrong-method",
 )  # fmt: skip
+ROLES = ("source", "unit", "desk", "triage", "admin", "auditor")
+# Why a key was refused: `too_many` without asking, after too many others from that address.
+KEY_REFUSALS = ("none", "malformed", "unknown", "wrong_secret", "revoked", "expired", "too_many")
+# Which limit a request met: so many a second of a key, of an address, of refused keys; at once of a key, of its batches.
+LIMITS = ("key", "address", "refusals", "at_once", "batches")
+# Why a connection was closed from this side.
+CLOSED = ("head_slow", "head_large", "body_slow", "body_unwanted", "answer_not_taken", "idle_for_another", "too_many")
+# Where reports come from. A key may be made for any name; those that are not here are counted together.
+SOURCES = ("lapor", "halo_kumham", "ppid", "loket", "wbs", "other")
+# What came of a row of an export.
+IMPORTED = ("new", "history", "changed", "same", "older", "refused")
+# Files of certificates that settings may name.
+CERTIFICATES = ("kafka_authorities", "postgres_authorities", "postgres_client")
 # How far the clocks that a unit has in a case have come: nothing is due yet, or the highest level that has passed.
 LEVELS = ("open", "due", "overdue", "escalated")
 
 # Up to so many values a counter shows all of them from the start: what has never happened is 0, and its first time is an increase.
-_SHOWN_FROM_START = 32
+_SHOWN_FROM_START = 36
+
+
+def source_label(source: str | None) -> str:
+    """The label of a source, whose name is the installation's to choose."""
+    return source if source in SOURCES else "other"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Every metric: one row each, with a comment why an operator looks at it. Labels come from closed sets only, never from input."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 
 from shared import metric_table as sets
@@ -19,6 +21,8 @@ class ConsumerMetrics(Table):
     consumed = counter("consumed_total", "Records whose effect is durable", topic=sets.TOPICS)
     # Records behind the end of each topic this replica reads; grows when the service cannot keep up.
     lag = gauge("lag_records", "Records appended and not yet applied", topic=sets.TOPICS)
+    # Age of the oldest unread record as a share of what its topic keeps: at 1 Kafka deletes what was never read.
+    lag_of_retention = gauge("lag_of_retention_ratio", "Age of the oldest unread record over its retention", topic=sets.AGING_TOPICS)
     # Records kept as dead letters, by reason; any is worth a look.
     dead = counter("dead_letters_total", "Records kept as dead letters", reason=sets.DEAD)
     # Batches given back because Kafka or PostgreSQL was away.
@@ -46,6 +50,29 @@ class OutboxMetrics(Table):
     is_active = gauge("outbox_relay_active", "1 on the replica that relays")
 
 
+class CertificateMetrics(Table):
+    """What every service shows of the certificates that its settings name; nothing where they name none."""
+
+    # Until the first certificate of the file ends: past it, connections that need it are refused. 0 where it cannot be read.
+    expiry = gauge("certificate_expiry_seconds", "Seconds until a certificate ends", file=sets.CERTIFICATES)
+
+
+class LaneMetrics(Table):
+    """What each source of intake's has on its way to Kafka: whose reports wait, and whether one keeps another waiting."""
+
+    # Events of the source's complaints that are stored and not yet acknowledged by Kafka.
+    waiting = gauge("source_outbox_depth_events", "Events of a source waiting to be sent", source=sets.SOURCES)
+    # Age of the oldest of them: the source's lag.
+    oldest = gauge("source_outbox_oldest_age_seconds", "Age of a source's oldest event that waits", source=sets.SOURCES)
+
+    def show(self, lanes: Mapping[str, tuple[int, float]]) -> None:
+        """By the source's name: how many wait, and for how long the oldest."""
+        for label in sets.SOURCES:
+            found = [lag for name, lag in lanes.items() if sets.source_label(name) == label]
+            self.waiting.labels(label).set(sum(count for count, _ in found))
+            self.oldest.labels(label).set(max((age for _, age in found), default=0.0))
+
+
 class IntakeMetrics(Table):
     """What intake shows beside that."""
 
@@ -67,16 +94,30 @@ class IntakeMetrics(Table):
     disclosures = counter("disclosures_total", "Unmasked reports shown")
     # Requests refused, by problem.
     refused = counter("refused_total", "Requests refused", problem=sets.PROBLEMS)
+    # Keys refused, by reason: a connector that was forgotten when its key was changed, or somebody who tries.
+    keys_refused = counter("refused_keys_total", "Requests without a good key", reason=sets.KEY_REFUSALS)
+    # Requests refused by a limit (429): a source floods, or the limits are too narrow for it.
+    throttled = counter("throttled_total", "Requests refused by a limit", limit=sets.LIMITS)
+    # Connections closed because the other side was too slow, too much or one too many.
+    closed = counter("closed_connections_total", "Connections closed from this side", reason=sets.CLOSED)
+    # Until the first of a role's keys ends that has no successor; below 0 its holder is refused. No sample where none has an end.
+    key_expiry = gauge("key_expiry_seconds", "Time until a key without a successor ends", role=sets.ROLES)
     # Identifiers masked, by kind.
     masked = counter("masked_total", "Texts in which a kind of identifier was masked", kind=sets.MASKED)
     # Requests per commit: how well concurrent requests share one.
     group_size = histogram("group_requests", "Requests that shared a commit", (1, 2, 4, 8, 16, 32, 64, 128, 256))
     # Time to answer a submission.
     submit_seconds = histogram("submit_seconds", "Time to answer a submission", _LATENCY)
+    # Rows of exports, by what came of them; refused ones are reports that Jalur may not know.
+    imported = counter("imported_rows_total", "Rows of exports", source=sets.SOURCES, outcome=sets.IMPORTED)
+    # How old the newest export is that a row came from: what happened there since, Jalur does not know. Nothing before the first.
+    import_age = gauge("import_age_seconds", "Age of the newest export imported", source=sets.SOURCES)
     # Received events sent again because no status came of them.
     resent = counter("resent_total", "Received events sent again")
     # Accepted complaints without a decision (the read model shows only `received`, or nothing): returns to zero.
     undecided = gauge("undecided_complaints", "Accepted and not yet decided")
+    # The same by source: whose reports wait for a decision.
+    source_undecided = gauge("source_undecided_complaints", "Accepted and not yet decided, by source", source=sets.SOURCES)
     # 1 while Kafka does not answer: intake goes on accepting.
     kafka_away = gauge("kafka_away", "1 while Kafka does not answer")
 
@@ -84,7 +125,22 @@ class IntakeMetrics(Table):
         self.registry = CollectorRegistry(auto_describe=True)
         super().__init__(self.registry, "intake")
         self.outbox = OutboxMetrics(self.registry, "intake")
+        self.lanes = LaneMetrics(self.registry, "intake")
         self.consumer = ConsumerMetrics(self.registry, "intake")
+        self.certificates = CertificateMetrics(self.registry, "intake")
+
+    def show_undecided(self, by_source: Mapping[str, int]) -> None:
+        self.undecided.set(sum(by_source.values()))
+        for label in sets.SOURCES:
+            self.source_undecided.labels(label).set(sum(count for name, count in by_source.items() if sets.source_label(name) == label))
+
+    def show_key_expiry(self, by_role: Mapping[str, float]) -> None:
+        self.key_expiry.clear()  # a role's last key with an end may be gone
+        for role, seconds in by_role.items():
+            self.key_expiry.labels(role).set(seconds)
+
+    def show_closed(self, reason: str) -> None:
+        self.closed.labels(reason).inc()
 
 
 class RouterMetrics(Table):
@@ -102,17 +158,18 @@ class RouterMetrics(Table):
     to_decision = histogram("accepted_to_decided_seconds", "Time from acceptance to decision", _LATENESS)
     # Records that ask for a decision whose number or causing id another record has taken: a fault of whoever numbers decisions.
     conflicting = counter("conflicting_total", "Requests whose decision another record has taken")
-    # Parts that units gave back, by who had decided them, the kind of the strongest reason and the band of confidence. Over
-    # `routed` by the same unit it is how often the router errs; a band that is returned more often than it says is badly calibrated.
-    returned = counter(
-        "returned_total", "Parts given back by a unit", unit=sets.UNITS, decided_by=sets.DECIDERS, reason=sets.REASONS, band=sets.BANDS
-    )
+    # Parts that units gave back, by who had decided them and the band of confidence. Over `routed` by the same unit it is how often
+    # the router errs; a band that is returned more often than it says is badly calibrated.
+    returned = counter("returned_total", "Parts given back by a unit", unit=sets.UNITS, decided_by=sets.DECIDERS, band=sets.BANDS)
+    # The same parts by the kind of the strongest reason: which evidence misleads. Units beside it would make one scrape ten times as long.
+    returned_reasons = counter("returned_reasons_total", "Parts given back, by reason", reason=sets.REASONS, band=sets.BANDS)
     # Orders of a person, by the router's own view then; `agreed` is undecided where the router would have asked a person.
-    ordered = counter("ordered_total", "Orders, by its view", unit=sets.VIEWS, reason=sets.REASONS, band=sets.BANDS, agreed=sets.AGREED)
+    ordered = counter("ordered_total", "Orders, by its view", unit=sets.VIEWS, band=sets.BANDS, agreed=sets.AGREED)
+    # The same orders by the kind of the router's strongest reason.
+    ordered_reasons = counter("ordered_reasons_total", "Orders, by its reason", reason=sets.REASONS, agreed=sets.AGREED)
     # Dispositions of the source, likewise.
-    disposed = counter(
-        "disposed_total", "Dispositions, by its view", unit=sets.VIEWS, reason=sets.REASONS, band=sets.BANDS, agreed=sets.AGREED
-    )
+    disposed = counter("disposed_total", "Dispositions, by its view", unit=sets.VIEWS, band=sets.BANDS, agreed=sets.AGREED)
+    disposed_reasons = counter("disposed_reasons_total", "Dispositions, by its reason", reason=sets.REASONS, agreed=sets.AGREED)
     # 1 where an activated rule set cannot be read and the old one stays in force.
     rules_refused = gauge("rules_refused", "An activated rule set cannot be read")
     # How far the last day's mix of destinations lies from that of the four weeks before (population stability index, less what
@@ -123,6 +180,7 @@ class RouterMetrics(Table):
         self.registry = CollectorRegistry(auto_describe=True)
         super().__init__(self.registry, "router")
         self.consumer = ConsumerMetrics(self.registry, "router")
+        self.certificates = CertificateMetrics(self.registry, "router")
         self.mix_drift.set(float("nan"))
 
 
@@ -161,6 +219,7 @@ class NotifierMetrics(Table):
         super().__init__(self.registry, "notifier")
         self.outbox = OutboxMetrics(self.registry, "notifier")
         self.consumer = ConsumerMetrics(self.registry, "notifier")
+        self.certificates = CertificateMetrics(self.registry, "notifier")
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
@@ -170,8 +229,8 @@ def exposition(registry: CollectorRegistry) -> bytes:
 def every_metric() -> tuple[Metric, ...]:
     """The whole table, service by service."""
     parts: dict[str, tuple[type[Table], ...]] = {
-        "intake": (IntakeMetrics, OutboxMetrics, ConsumerMetrics),
-        "router": (RouterMetrics, ConsumerMetrics),
-        "notifier": (NotifierMetrics, OutboxMetrics, ConsumerMetrics),
+        "intake": (IntakeMetrics, OutboxMetrics, LaneMetrics, ConsumerMetrics, CertificateMetrics),
+        "router": (RouterMetrics, ConsumerMetrics, CertificateMetrics),
+        "notifier": (NotifierMetrics, OutboxMetrics, ConsumerMetrics, CertificateMetrics),
     }
     return tuple(row.metric(service) for service, tables in parts.items() for table in tables for row in rows_of(table))

@@ -1,7 +1,7 @@
 """Store events with the state they speak of; relay them to Kafka in order. Never sends what was not committed.
 
 One replica relays at a time (a session's advisory lock). A round takes, oldest first, at most one event per complaint and topic, so
-that the next one leaves only after the one before it was acknowledged.
+that the next one leaves only after the one before it was acknowledged. Where the outbox has lanes, each has the same share of a round.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ from pydantic_core import from_json
 
 from shared.envelope import Message
 from shared.logs import get_logger
-from shared.metrics import OutboxMetrics
+from shared.metrics import LaneMetrics, OutboxMetrics
+from shared.outbox_turns import BY_INDEX, LAGS, round_query
 from shared.postgres import AWAY, Connection
 from shared.publisher import REFUSED_FOR_GOOD, Publisher
 
@@ -45,11 +46,12 @@ def encode_headers(message: Message) -> str:
 class Relay:
     """Moves one service's outbox to Kafka. `wake()` after a commit; else it looks every 100 ms."""
 
-    def __init__(self, dsn: str, service: str, publisher: Publisher, metrics: OutboxMetrics) -> None:
+    def __init__(self, dsn: str, service: str, publisher: Publisher, metrics: OutboxMetrics, lanes: LaneMetrics | None = None) -> None:
         self._dsn = dsn
         self._service = service
         self._publisher = publisher
         self._metrics = metrics
+        self._lanes = lanes
         self._wake = asyncio.Event()
         self._paused: dict[str, float] = {}
         self._has_failed = True
@@ -83,6 +85,7 @@ class Relay:
                 "tcp_keepalives_interval": "5",
                 "tcp_keepalives_count": "3",
                 "tcp_user_timeout": "15000",
+                **(BY_INDEX if self._lanes else {}),
             },
         )
         try:
@@ -111,17 +114,8 @@ class Relay:
         """Send one round; True where there may be more to send at once."""
         loop = asyncio.get_running_loop()
         self._paused = {topic: until for topic, until in self._paused.items() if until > loop.time()}
-        rows = await connection.fetch(
-            """
-            SELECT id, topic, key, headers, value FROM outbox
-            WHERE topic <> ALL ($1::text[]) AND NOT EXISTS (SELECT FROM outbox_failed WHERE outbox_failed.key = outbox.key)
-            ORDER BY id LIMIT $2
-            """
-            if self._has_failed
-            else "SELECT id, topic, key, headers, value FROM outbox WHERE topic <> ALL ($1::text[]) ORDER BY id LIMIT $2",
-            list(self._paused),
-            _ROUND,
-        )
+        query = round_query(has_lanes=self._lanes is not None, has_failed=self._has_failed)
+        rows = await connection.fetch(query, list(self._paused), _ROUND)
         taken: dict[tuple[str, bytes], asyncpg.Record] = {}
         for row in rows:
             taken.setdefault((row["topic"], row["key"]), row)
@@ -179,6 +173,9 @@ class Relay:
         self._metrics.depth.set(row["depth"])
         self._metrics.failed.set(row["failed"])
         self._metrics.oldest.set(max(0.0, row["oldest"]))
+        if self._lanes is not None:
+            found = await connection.fetch(LAGS)
+            self._lanes.show({lag["lane"]: (lag["waiting"], max(0.0, lag["oldest"])) for lag in found})
 
 
 def _message(row: "asyncpg.Record") -> Message:

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from shared.errors import JalurError
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -30,7 +32,14 @@ def _of_the_server(kind: type[asyncpg.PostgresError]) -> Iterator[type[BaseExcep
 
 # The errors that mean "the database is away, or cannot take this now": the same work is safe to repeat. Whatever the server says that is
 # not of the values' making counts: a read-only standby after a failover, a full disk, a missing right or table while operators work.
-AWAY: tuple[type[BaseException], ...] = (OSError, TimeoutError, asyncpg.InterfaceError, *_of_the_server(asyncpg.PostgresError))
+# asyncpg's InternalClientError is what a statement gets that was begun while the server was dying.
+AWAY: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    *_of_the_server(asyncpg.PostgresError),
+)
 
 # Those of them after which nobody knows whether a COMMIT under way took place.
 IN_DOUBT: tuple[type[BaseException], ...] = (
@@ -38,10 +47,17 @@ IN_DOUBT: tuple[type[BaseException], ...] = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
 )
 
 _MIGRATION_LOCK = 0x6A616C7572
+# Which shared tables each service has beside its own.
+PLUMBING: dict[str, tuple[str, ...]] = {"intake": ("outbox", "breaker"), "router": ("breaker",), "notifier": ("outbox", "breaker")}
+
+
+class SchemaBehind(JalurError):
+    """The database is older than this program, and its role may not change that: an operator runs `jalur migrate`."""
 
 
 async def open_pool(dsn: str, *, service: str, most: int = 8) -> Pool:
@@ -53,7 +69,7 @@ async def open_pool(dsn: str, *, service: str, most: int = 8) -> Pool:
         timeout=5,
         command_timeout=30,
         server_settings={
-            "search_path": f"{service}, jalur",
+            "search_path": f"{service}, jalur, pg_temp",  # last: a temporary table must never stand in for one of ours
             "application_name": f"jalur-{service}",
             "idle_in_transaction_session_timeout": "60000",
             "timezone": "UTC",
@@ -74,7 +90,8 @@ async def migrate(dsn: str, service: str, *, plumbing: tuple[str, ...] = (), clo
     """Apply what is new: the clock's schema, the named plumbing (`outbox`, `breaker`) and the service's own, each file once.
 
     Replicas that start together wait for each other. A migration that changed after it was applied is refused: write a new one.
-    Where nothing is new nothing is created or altered, so a role without the right to do so may ask. Returns the names applied.
+    Where nothing is new nothing is created or altered, so a role without the right to do so may ask; where something is, it is told so by
+    `SchemaBehind`. Returns the names applied.
     """
     connection = await asyncpg.connect(dsn, timeout=5)
     try:
@@ -84,10 +101,18 @@ async def migrate(dsn: str, service: str, *, plumbing: tuple[str, ...] = (), clo
             for part in plumbing:
                 applied += await _apply(connection, service, files("shared") / "migrations" / part, f"{part}/")
             applied += await _apply(connection, service, files("services") / service / "migrations")
-            if clock_is_settable:
+            if clock_is_settable and not await connection.fetchval("SELECT EXISTS (SELECT FROM jalur.clock_is_settable)"):
                 await connection.execute("INSERT INTO jalur.clock_is_settable SELECT true ON CONFLICT DO NOTHING")
     finally:
         await connection.close()
+    return applied
+
+
+async def migrate_all(dsn: str, *, clock_is_settable: bool = False) -> list[str]:
+    """Every service's schema, as an operator does it who owns them. Returns the names applied; safe to repeat, and to run twice at once."""
+    applied = []
+    for service, plumbing in PLUMBING.items():
+        applied += await migrate(dsn, service, plumbing=plumbing, clock_is_settable=clock_is_settable)
     return applied
 
 
@@ -106,6 +131,9 @@ async def _apply(connection: Any, schema: str, folder: Traversable, prefix: str 
             raise RuntimeError(f"migration {schema}/{name} was changed after it was applied; put the change into a new file")
     if not new:
         return []
+    if not await _may_create(connection, schema):
+        missing = ", ".join(f"{schema}/{name}" for name, _, _ in new)
+        raise SchemaBehind(f"the database is older than this program, {missing} is missing: run `jalur migrate` as the tables' owner")
     if not await connection.fetchval("SELECT to_regnamespace(quote_ident($1::text)) IS NOT NULL", schema):
         await connection.execute(f'CREATE SCHEMA "{schema}"')
     await connection.execute(f'SET LOCAL search_path TO "{schema}", jalur')
@@ -116,6 +144,26 @@ async def _apply(connection: Any, schema: str, folder: Traversable, prefix: str 
         await connection.execute(text)
         await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", name, digest)
     return [f"{schema}/{name}" for name, _, _ in new]
+
+
+async def _may_create(connection: Any, schema: str) -> bool:
+    """Whether this role may make tables there, or the schema itself where there is none."""
+    return await connection.fetchval(  # type: ignore[no-any-return]
+        """
+        SELECT coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = $1),
+            has_database_privilege(current_database(), 'CREATE'))
+        """,
+        schema,
+    )
+
+
+async def is_recovered(dsn: str) -> bool:
+    """False between `jalur restore` and `jalur recover`: what Kafka knows beyond the backup would be skipped for good."""
+    connection = await asyncpg.connect(dsn, timeout=5)
+    try:
+        return not await connection.fetchval("SELECT EXISTS (SELECT FROM jalur.restores WHERE recovered_at IS NULL)")
+    finally:
+        await connection.close()
 
 
 async def read_clock(connection: Connection) -> datetime:

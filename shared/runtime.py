@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from shared.logs import get_logger
-from shared.postgres import AWAY, migrate
+from shared.postgres import AWAY, SchemaBehind, is_recovered, migrate
 from shared.settings import Settings
 
 _log = get_logger()
@@ -64,16 +64,28 @@ async def running(
 
 
 async def _migrate_when_possible(settings: Settings, plumbing: tuple[str, ...]) -> None:
+    said = ""
     while True:
         try:
             applied = await migrate(settings.postgres, settings.service, plumbing=plumbing, clock_is_settable=settings.clock_is_settable)
+            may_begin = await is_recovered(settings.postgres)
         except AWAY as error:
             _log.warning("The database does not answer; waits for it", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+        except SchemaBehind as error:
+            if said != str(error):  # once: it may take an operator's while
+                said = str(error)
+                _log.error("The database is older than this program; waits for `jalur migrate`", detail=said)
             await asyncio.sleep(0.5)
         else:
             if applied:
                 _log.info("The database's schema was brought up to date", applied=applied)
-            return
+            if may_begin:
+                return
+            if not said:
+                said = "restored"
+                _log.error("The database was set back to a backup; waits for `jalur recover`")
+            await asyncio.sleep(0.5)
 
 
 async def forever(step: Callable[[], Awaitable[None]], seconds: float) -> None:

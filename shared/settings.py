@@ -1,10 +1,12 @@
 """What a service is told from outside, read once from an injected environment. Nothing else reads `os.environ`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from shared.limits import Limits, Network, read_networks
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 # Whose installation it is; `kemenkumham` is the ministry before its split, with all eleven units.
@@ -38,6 +40,8 @@ class Settings:
     resend_after_seconds: float = 900.0
     log_level: str = "info"
     ministry: MinistrySlug = "kemenkumham"
+    limits: Limits = field(default_factory=Limits)
+    trusted_proxies: tuple[Network, ...] = ()
 
     @staticmethod
     def load(service: str, environ: Mapping[str, str]) -> "Settings":
@@ -83,6 +87,14 @@ class Settings:
             resend_after = float(resend)
         except ValueError:
             raise SettingsError(f"JALUR_RESEND_AFTER={resend!r} is not a number of seconds") from None
+        try:
+            limits = Limits.load(environ)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        try:
+            proxies = read_networks(environ.get("JALUR_TRUSTED_PROXIES", ""))
+        except ValueError as error:
+            raise SettingsError(f"JALUR_TRUSTED_PROXIES: {error}; write addresses and networks, such as 10.0.0.5,10.1.0.0/16") from None
         return Settings(
             service=service,
             kafka=needed("JALUR_KAFKA", "broker-1:9092,broker-2:9092"),
@@ -99,6 +111,8 @@ class Settings:
             resend_after_seconds=resend_after,
             log_level=level,
             ministry=ministry,
+            limits=limits,
+            trusted_proxies=proxies,
         )
 
 

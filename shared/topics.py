@@ -70,6 +70,14 @@ class Topics:
     def group(self, service: str) -> str:
         return self._name(f"jalur.{service}")
 
+    def user(self, who: str) -> str:
+        """By what name Kafka knows a service, `unit-<slug>` or `triage`."""
+        return self._name(who)
+
+    def groups_of(self, who: str) -> str:
+        """What the name of each consumer group of a unit, or of the triage desk, begins with."""
+        return self._name(f"{who}.")
+
     def notifier_inputs(self) -> tuple[str, ...]:
         """What the notifier applies; a deadline fires only when all of these are applied up to its instant."""
         return (
@@ -92,7 +100,8 @@ class Topics:
             *(Topic(self.updates(unit), 3, _kept(90, **{"message.timestamp.type": "LogAppendTime"})) for unit in UNIT_SLUGS),
             Topic(self.reroutes, 3, _kept(30)),
             *(Topic(self.follow_ups(who), 3, _kept(30)) for who in (*UNIT_SLUGS, "triage")),
-            Topic(self.status, 6, {"cleanup.policy": "compact"}),
+            # What a later status has taken the place of is gone after a week, also where little is written: it may have been erased.
+            Topic(self.status, 6, {"cleanup.policy": "compact", "max.compaction.lag.ms": str(7 * DAY_MS)}),
             *(Topic(self.dead_letters(service), 3, _kept(90)) for service in SERVICES),
         )
 

@@ -12,14 +12,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shared.connections import Connections
 from shared.metrics import exposition
 from shared.problems import Problem
 from shared.settings import Settings
 
+# On every answer, also those of the server itself. Whoever ends TLS adds Strict-Transport-Security.
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'",
+}
+
 
 def respond(problem: Problem) -> Response:
     """`application/problem+json`, with the headers its status asks for."""
-    headers = {"Retry-After": str(problem.retry_after)} if problem.retry_after is not None else {}
+    headers = {"Cache-Control": "no-store"}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.status == 413:
@@ -28,7 +40,7 @@ def respond(problem: Problem) -> Response:
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(to_json(value), status, headers, "application/json")
+    return Response(to_json(value), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
 
 
 @dataclass(slots=True)
@@ -66,6 +78,8 @@ def operator_routes(readiness: Callable[[], Awaitable[Readiness]], registry: Col
 
 def serve(app: Any, settings: Settings) -> None:
     """Until SIGTERM or SIGINT: then no new connections, requests under way are answered, and the app's lifespan ends."""
+    on_closed = getattr(app.state, "on_closed", lambda _reason: None)
+    connections = Connections(settings.limits, SECURITY_HEADERS, settings.trusted_proxies, on_closed)
     uvicorn.run(
         app,
         host=settings.host,
@@ -77,6 +91,8 @@ def serve(app: Any, settings: Settings) -> None:
         date_header=False,
         timeout_graceful_shutdown=10,
         loop="uvloop",
-        http="httptools",
+        http=connections.protocol(),
+        ws="none",
+        headers=list(SECURITY_HEADERS.items()),  # for what uvicorn answers before there is a request
         backlog=2048,
     )

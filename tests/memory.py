@@ -86,7 +86,7 @@ class KeptCase:
             self.messages += messages_of(self.case, TOPICS, now)
         shown = [Shown(item.at, item.what, item.by) for item in self.case.noted]
         self.case.recent = sorted([*self.case.recent, *shown], key=lambda entry: entry.at)[-50:]
-        lines_of(self.case, now)
+        lines_of(self.case, now, bytes)
         self.case.noted, self.case.follow_ups, self.case.unparked, self.case.requests, self.case.voided = [], [], [], [], []
         self.case.is_changed = self.case.is_asked_again = False
         return self

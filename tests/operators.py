@@ -47,7 +47,12 @@ async def jalur(world: World, *words: str) -> Ran:
     """The command, in this process but outside its loop, with nothing but the database named."""
     loggers = [logging.getLogger(name) for name in ("aiokafka", "asyncio")]
     levels = [logger.level for logger in loggers]
-    environ = {"JALUR_POSTGRES": world.dsn, "JALUR_DATA": "no-stack-here", "JALUR_NAMESPACE": None, "COLUMNS": "300"}
+    environ = {
+        "JALUR_POSTGRES": world.dsn,
+        "JALUR_DATA": "no-stack-here",
+        "JALUR_NAMESPACE": world.topics.namespace or None,
+        "COLUMNS": "300",
+    }
     try:
         done = await asyncio.to_thread(CliRunner().invoke, app, words, None, environ)
     finally:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
@@ -16,12 +17,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from services.intake.keys import add_key
 from services.intake.speakers import parse_role
+from shared.access import ROLES
 from shared.settings import Settings
 from shared.topics import Topics
 
 Found = TypeVar("Found")
 Entered = TypeVar("Entered")
 PATIENCE_SECONDS = 60.0
+# The servers, by host and port, on which the services have their roles; a service started there has an installation's rights and no more.
+SERVERS_WITH_ROLES: set[str] = set()
+ROLE_PASSWORD = "as-in-an-installation"
 
 
 async def until(what: str, look: Callable[[], Awaitable[Found]], within: float = PATIENCE_SECONDS) -> Found:
@@ -34,6 +39,15 @@ async def until(what: str, look: Callable[[], Awaitable[Found]], within: float =
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {within:.0f} s; last seen {found!r}")
         await asyncio.sleep(0.05)
+
+
+def as_role(dsn: str, service: str) -> str:
+    """The database as that service connects to it; unchanged where it has no role."""
+    parts = urlsplit(dsn)
+    server = parts.netloc.rpartition("@")[2]
+    if service not in ROLES or server not in SERVERS_WITH_ROLES:
+        return dsn
+    return urlunsplit(parts._replace(netloc=f"{ROLES[service]}:{ROLE_PASSWORD}@{server}"))
 
 
 class World:
@@ -58,7 +72,7 @@ class World:
         values: dict[str, Any] = {
             "service": service,
             "kafka": self.bootstrap,
-            "postgres": self.dsn,
+            "postgres": as_role(self.dsn, service),
             "namespace": self.topics.namespace,
             "clock_is_settable": True,
         }

@@ -11,8 +11,7 @@ import asyncpg
 
 from deploy.check.fault import Fault
 from deploy.local.postgres import _binary, start_postgres
-from deploy.postgres.migrate import PLUMBING, migrate_all
-from shared.postgres import migrate, open_pool, read_clock
+from shared.postgres import PLUMBING, migrate, migrate_all, open_pool, read_clock
 from shared.settings import postgres_address
 
 # One table of each schema, its rows being nobody else's business.

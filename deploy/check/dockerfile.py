@@ -35,6 +35,7 @@ class Stage:
     name: str | None
     steps: list[Copy | Run] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)  # as they are where nobody gives others; gone from what is shipped
     folder: str = "/"
     user: str = "root"
     command: tuple[str, ...] = ()
@@ -57,9 +58,11 @@ def read_dockerfile(text: str) -> list[Stage]:
             case "RUN":
                 if rest.startswith(("--", "[")):
                     raise NotUnderstood(f"RUN {rest.split()[0]}")
-                stage.steps.append(Run(rest, stage.folder, dict(stage.environment)))
+                stage.steps.append(Run(rest, stage.folder, stage.arguments | stage.environment))
             case "COPY":
                 stage.steps.append(_copy(rest, stage.folder))
+            case "ARG":
+                stage.arguments |= dict([_pair(rest)])
             case "ENV":
                 stage.environment |= dict(_pair(word) for word in shlex.split(rest))
             case "WORKDIR":
@@ -118,7 +121,7 @@ def _inside(path: str, folder: str) -> str:
 def _pair(word: str) -> tuple[str, str]:
     name, is_there, value = word.partition("=")
     if not is_there or "$" in value:
-        raise NotUnderstood(f"ENV {word}")
+        raise NotUnderstood(f"ENV or ARG {word}")
     return name, value
 
 

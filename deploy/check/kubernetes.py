@@ -87,8 +87,7 @@ def faults(manifests: Sequence[Manifest]) -> list[str]:
     for manifest in manifests:
         of_kind.setdefault(manifest["kind"], {})[manifest["metadata"]["name"]] = manifest
     for manifest in manifests:
-        if manifest["kind"] in ("StatefulSet", "Job"):
-            found += [f"{title(manifest)}: {fault}" for fault in _of_pod(manifest["spec"]["template"]["spec"])]
+        found += [f"{title(manifest)}: {fault}" for pod in _pods([manifest]) for fault in _of_pod(pod)]
     budgets = [item["spec"]["selector"]["matchLabels"] for item in of_kind.get("PodDisruptionBudget", {}).values()]
     scaled = {item["spec"]["scaleTargetRef"]["name"] for item in of_kind.get("ScaledObject", {}).values()}
     for name, manifest in of_kind.get("StatefulSet", {}).items():
@@ -114,6 +113,13 @@ def faults(manifests: Sequence[Manifest]) -> list[str]:
     if {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} not in policies:
         found.append("no network policy that refuses everything by default")
     return found
+
+
+def _pods(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """What each of them runs, also of a job that is made anew each night."""
+    specs = [item["spec"]["jobTemplate"]["spec"] for item in manifests if item["kind"] == "CronJob"]
+    specs += [item["spec"] for item in manifests if item["kind"] in ("StatefulSet", "Job")]
+    return [spec["template"]["spec"] for spec in specs]
 
 
 def _of_pod(pod: Manifest) -> Iterator[str]:
@@ -150,13 +156,13 @@ def _of_service(manifest: Manifest) -> Iterator[str]:
 
 
 def images(manifests: Sequence[Manifest]) -> set[str]:
-    pods = [item["spec"]["template"]["spec"] for item in manifests if item["kind"] in ("StatefulSet", "Job")]
+    pods = _pods(manifests)
     return {container["image"] for pod in pods for container in (*pod.get("initContainers", []), *pod["containers"])}
 
 
 def commands(manifests: Sequence[Manifest]) -> list[list[str]]:
     """What the containers are started with, each once."""
-    pods = [item["spec"]["template"]["spec"] for item in manifests if item["kind"] in ("StatefulSet", "Job")]
+    pods = _pods(manifests)
     found: list[list[str]] = []
     for pod in pods:
         for container in (*pod.get("initContainers", []), *pod["containers"]):
@@ -167,7 +173,7 @@ def commands(manifests: Sequence[Manifest]) -> list[list[str]]:
 
 def settings(manifests: Sequence[Manifest]) -> set[str]:
     """Every name that a container is told a value of."""
-    pods = [item["spec"]["template"]["spec"] for item in manifests if item["kind"] in ("StatefulSet", "Job")]
+    pods = _pods(manifests)
     named = {
         variable["name"]
         for pod in pods

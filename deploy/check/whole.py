@@ -75,6 +75,10 @@ def try_installation(compose: Mapping[str, Any], image: Image, servers: Servers,
         if code:
             raise Fault(f"jalur keys add in intake's container ended with {code}: {key[-500:]}")
         _send_and_follow(doors["intake"], json.loads(key)["key"], scratch)
+        words, environment, reader = _told(compose, "access", addresses)
+        code, said = image.run(["jalur", "access", "show"], environment, made / reader)
+        if code:
+            raise Fault(f"after the access container has run, jalur access show ends with {code}: {said[-1000:]}")
         code, said = image.run(image.stage.health, {"JALUR_PORT": str(doors["router"])})
         if code:
             raise Fault(f"the image's health check says {code} of a router that is ready: {said[-500:]}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.local.errors import AlreadyRunningError, StackError
 
 DEFAULT = Path(".jalur")
-OURS = frozenset({"lock", "stack.json", "ports.json", "postgres", "kafka", "logs"})
+OURS = frozenset({"lock", "stack.json", "ports.json", "postgres", "kafka", "logs", "secrets"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class DataDirectory:
     @property
     def kafka(self) -> Path:
         return self.path / "kafka"
+
+    @property
+    def secrets(self) -> Path:
+        """There only where the stack asks everybody who they are."""
+        return self.path / "secrets"
 
     @property
     def ports(self) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import jars, ports, probe
+from deploy.local import jars, ports, probe, secured
 from deploy.local.datadir import DataDirectory
 from deploy.local.errors import AlreadyRunningError, StackError
 from deploy.local.java import FOREIGN_OPTIONS, find_java
@@ -79,6 +79,8 @@ class RunningKafka:
     port: int
     controller_port: int
     cluster: str
+    secrets: Path | None = None
+    inner_port: int | None = None
 
     @property
     def pid(self) -> int:
@@ -89,26 +91,35 @@ class RunningKafka:
         return self.child.is_running
 
     def is_ready(self) -> bool:
-        return probe.kafka_is_ready(self.bootstrap, cluster=self.cluster)
+        connection = secured.admin_connection(self.secrets) if self.secrets else None
+        return probe.kafka_is_ready(self.bootstrap, cluster=self.cluster, connection=connection)
 
     def wait_ready(self, timeout_seconds: float = 90.0, cancelled: threading.Event | None = None) -> None:
         self.child.await_ready(self.is_ready, timeout_seconds, cancelled)
 
     def stop(self, timeout_seconds: float = 30.0) -> None:
         self.child.stop(signal.SIGTERM, timeout_seconds)
-        ports.release(self.port, self.controller_port)
+        self._release()
 
     def kill(self) -> None:
         """SIGKILL: what was acknowledged is in the operating system's hands and is read back at the next start."""
         self.child.kill()
-        ports.release(self.port, self.controller_port)
+        self._release()
+
+    def _release(self) -> None:
+        ports.release(self.port, self.controller_port, *([self.inner_port] if self.inner_port else []))
 
 
 def start_kafka(
-    data_dir: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None, timeout_seconds: float = 90.0
+    data_dir: Path,
+    *,
+    port: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    secrets: Path | None = None,
+    timeout_seconds: float = 90.0,
 ) -> RunningKafka:
     """Start the broker of this data directory, formatted at the first call, and wait until it takes topics and groups."""
-    broker = launch_kafka(DataDirectory.open(data_dir), port=port, settings=settings)
+    broker = launch_kafka(DataDirectory.open(data_dir), port=port, settings=settings, secrets=secrets)
     try:
         broker.wait_ready(timeout_seconds)
     except BaseException:
@@ -118,9 +129,17 @@ def start_kafka(
 
 
 def launch_kafka(
-    directory: DataDirectory, *, port: int | None = None, controller_port: int | None = None, settings: Mapping[str, str] | None = None
+    directory: DataDirectory,
+    *,
+    port: int | None = None,
+    controller_port: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    secrets: Path | None = None,
 ) -> RunningKafka:
-    """Start without waiting. Raises `AlreadyRunningError` where a broker is still at work on this data."""
+    """Start without waiting. Raises `AlreadyRunningError` where a broker is still at work on this data.
+
+    With `secrets` (what `deploy.secrets` made) everybody must say who they are, and may do only what a rule lets them.
+    """
     folder = directory.kafka
     (folder / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
     data = folder / "data"
@@ -129,7 +148,12 @@ def launch_kafka(
     broker = port or chosen["kafka"]
     controller = controller_port or chosen["kafka-controller"]
     ports.insist(directory.ports, broker, controller)
-    properties = _write_properties(folder / "server.properties", data, broker, controller, settings or {})
+    more = dict(settings or {})
+    inner = None
+    if secrets is not None:
+        inner = ports.reserve(directory.ports, ["kafka-broker"])["kafka-broker"]
+        more |= secured.broker_settings(secrets, clients=broker, inner=inner, controller=controller)
+    properties = _write_properties(folder / "server.properties", data, broker, controller, more)
     logging = folder / "log4j2.xml"
     logging.write_text(LOGGING.format(log=directory.log("kafka")))
     found = find_java()
@@ -147,9 +171,9 @@ def launch_kafka(
     ]
     output = directory.log("kafka.out")
     if not data.exists():
-        _format(folder, java, broker, controller, output)
+        _format(folder, java, broker, controller, more, secrets, output)
     child = spawn("Kafka", [java[0], *HEAP, *java[1:], "kafka.Kafka", properties], log=output, environment=_environment())
-    return RunningKafka(child, f"{ports.HOST}:{broker}", broker, controller, _cluster(data))
+    return RunningKafka(child, f"{ports.HOST}:{broker}", broker, controller, _cluster(data), secrets, inner)
 
 
 def _refuse_second(lock: Path) -> None:
@@ -174,12 +198,16 @@ def new_cluster_id(random: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
     return cluster
 
 
-def _format(folder: Path, java: list[str | Path], broker: int, controller: int, output: Path) -> None:
+def _format(
+    folder: Path, java: list[str | Path], broker: int, controller: int, settings: Mapping[str, str], secrets: Path | None, output: Path
+) -> None:
     """Format aside, then name it data in one step: a start that was cut off leaves nothing half-made behind."""
     part = folder / "data.part"
     shutil.rmtree(part, ignore_errors=True)
-    properties = _write_properties(folder / "format.properties", part, broker, controller, {})
-    tool: list[str | Path] = ["kafka.tools.StorageTool", "format", "--standalone", "-t", new_cluster_id(), "-c", properties]
+    properties = _write_properties(folder / "format.properties", part, broker, controller, settings)
+    cluster = new_cluster_id() if secrets is None else secured.cluster_id(secrets)
+    tool: list[str | Path] = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", properties]
+    tool += [] if secrets is None else secured.first_users(secrets)
     if run([java[0], "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *java[1:], *tool], environment=_environment(), log=output):
         raise StackError(f"Kafka's storage could not be formatted: {last_line(output)} ({output})")
     part.rename(folder / "data")

@@ -8,21 +8,23 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 PATIENCE_SECONDS = 5.0
 
 
-def kafka_is_ready(bootstrap: str, timeout_seconds: float = PATIENCE_SECONDS, *, cluster: str | None = None) -> bool:
+def kafka_is_ready(
+    bootstrap: str, timeout_seconds: float = PATIENCE_SECONDS, *, cluster: str | None = None, connection: Mapping[str, Any] | None = None
+) -> bool:
     """The controller has let a broker in, and it knows where consumer groups are kept (the first answer creates that topic).
 
-    With `cluster`: it is also the cluster of this id.
+    With `cluster`: it is also the cluster of this id. `connection` is what a client is given where the cluster asks who we are.
     """
     if not any(_listens(address) for address in bootstrap.split(",")):
         return False  # the client would log an error for what is only early
-    return _ask(_ask_kafka(bootstrap, cluster), timeout_seconds)
+    return _ask(_ask_kafka(bootstrap, cluster, connection or {}), timeout_seconds)
 
 
 def postgres_is_ready(dsn: str, timeout_seconds: float = PATIENCE_SECONDS) -> bool:
@@ -50,10 +52,10 @@ def _listens(address: str) -> bool:
         return False
 
 
-async def _ask_kafka(bootstrap: str, wanted: str | None) -> bool:
+async def _ask_kafka(bootstrap: str, wanted: str | None, connection: Mapping[str, Any]) -> bool:
     from aiokafka.admin import AIOKafkaAdminClient
 
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000, **connection)
     try:
         await admin.start()
         cluster = await admin.describe_cluster()

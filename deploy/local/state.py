@@ -28,6 +28,7 @@ class StackState(BaseModel):
     postgres: Server
     services: dict[str, Server]
     settable_clock: bool = False
+    is_secured: bool = False
     was_ready: bool = False
 
     @property

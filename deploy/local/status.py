@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypedDict
 
-from deploy.local import probe, state
+from deploy.local import probe, secured, state
 from deploy.local.datadir import DataDirectory
 from deploy.local.state import Server
 
@@ -43,8 +43,9 @@ def ask(directory: DataDirectory, environ: Mapping[str, str]) -> Status:
     bootstrap = known.kafka.address if known else environ.get("JALUR_KAFKA") or None
     dsn = known.postgres.address if known else environ.get("JALUR_POSTGRES") or None
     servers = known.services if known else {}
+    connection = secured.admin_connection(directory.secrets) if known and known.is_secured else None
     with ThreadPoolExecutor(2 + len(SERVICES)) as pool:
-        kafka = pool.submit(probe.kafka_is_ready, bootstrap) if bootstrap else None
+        kafka = pool.submit(probe.kafka_is_ready, bootstrap, connection=connection) if bootstrap else None
         postgres = pool.submit(probe.postgres_is_ready, dsn) if dsn else None
         services = {name: pool.submit(_ask_service, servers.get(name)) for name in SERVICES}
     return {

@@ -12,10 +12,11 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from deploy.local import ports, state
+from deploy.local import ports, secured, state
 from deploy.local.datadir import DataDirectory
 from deploy.local.errors import StoppedError
 from deploy.local.kafka import RunningKafka, launch_kafka
@@ -44,8 +45,12 @@ class Plan:
     kafka: str | None = None
     postgres: str | None = None
     settable_clock: bool = False
-    prepare: Callable[[str], None] = field(default=lambda bootstrap: None)
-    """Called once with the broker's address, before the services start."""
+    prepare: Callable[[Mapping[str, str]], None] = field(default=lambda told: None)
+    """Called once before the services start, with what an operator's command is told of broker and database."""
+    is_secured: bool = False
+    """Everybody must say who they are. Only with a broker and a database of our own."""
+    known_as: Callable[[str], str] = field(default=lambda service: service)
+    """By what name the secured broker knows a service."""
 
 
 class Supervisor:
@@ -82,19 +87,26 @@ class Supervisor:
             postgres=Server(address=plan.postgres),
             services={service.name: Server(address=service_url(chosen[service.name])) for service in plan.services},
             settable_clock=plan.settable_clock,
+            is_secured=plan.is_secured,
         )
         self._record()  # from here on `jalur down` knows whom to ask
-        bootstrap, dsn = self._start_servers(chosen)
-        self._state.kafka.address, self._state.postgres.address = bootstrap, dsn
+        made = self._secrets()
+        bootstrap, dsn = self._start_servers(chosen, made)
+        told = {"JALUR_KAFKA": bootstrap, "JALUR_POSTGRES": dsn}
+        if made is not None:
+            secured.make_roles(made, dsn)
+            told |= {"JALUR_POSTGRES": secured.owner_address(made, dsn), **secured.operator_environment(made)}
+        self._state.kafka.address, self._state.postgres.address = bootstrap, told["JALUR_POSTGRES"]
         self._record()
-        plan.prepare(bootstrap)
+        plan.prepare(told)
         environment = {**plan.environment, "JALUR_KAFKA": bootstrap, "JALUR_POSTGRES": dsn}
         if plan.settable_clock:
             environment["JALUR_CLOCK"] = "settable"
         for service in plan.services:
             if self._stop.is_set():
                 raise StoppedError("called off")
-            part = Supervised(service.name, partial(launch_service, service, self._directory, chosen[service.name], environment))
+            own = secured.service_environment(made, service.name, plan.known_as(service.name), dsn) if made is not None else {}
+            part = Supervised(service.name, partial(launch_service, service, self._directory, chosen[service.name], environment | own))
             self._services.append(part)
             part.start(time.monotonic())
             self._say(service.name, f"starting at {service_url(chosen[service.name])}")
@@ -105,10 +117,19 @@ class Supervisor:
         servers += [] if self._plan.kafka else ["kafka", "kafka-controller"]
         return servers + [service.name for service in self._plan.services]
 
-    def _start_servers(self, chosen: Mapping[str, int]) -> tuple[str, str]:
+    def _secrets(self) -> Path | None:
+        if not self._plan.is_secured:
+            return None
+        secured.refuse_open_data(self._directory.kafka, self._directory.secrets)
+        secured.make_secrets(self._directory.secrets)
+        return self._directory.secrets
+
+    def _start_servers(self, chosen: Mapping[str, int], made: Path | None) -> tuple[str, str]:
         """Those of our own, side by side, ready when this returns; the addresses of broker and database."""
         database = partial(launch_postgres, self._directory, port=chosen.get("postgres"))
-        broker = partial(launch_kafka, self._directory, port=chosen.get("kafka"), controller_port=chosen.get("kafka-controller"))
+        broker = partial(
+            launch_kafka, self._directory, port=chosen.get("kafka"), controller_port=chosen.get("kafka-controller"), secrets=made
+        )
         with ThreadPoolExecutor(2) as pool:
             dsn = None if self._plan.postgres else pool.submit(self._start_server, "postgres", database)
             bootstrap = None if self._plan.kafka else pool.submit(self._start_server, "kafka", broker)

@@ -1,8 +1,9 @@
 -- Run once, by the server's superuser, in an empty database named jalur: the official image does so from /docker-entrypoint-initdb.d,
 -- anyone else with: SECRETS=/path/of/verifiers psql -v ON_ERROR_STOP=1 -d jalur -f 10-roles.sql
 --
--- `jalur_owner` owns every table and makes them (`python -m deploy.postgres.migrate`); it is no superuser. A service's role owns nothing: it
--- works with the rows of its own schema, reads the clock, and finds nothing of the others. Passwords come as verifiers
+-- `jalur_owner` owns every table and makes them (`jalur migrate`, which also gives the services' roles their rights on each); it is no
+-- superuser. A service's role owns nothing: it works with the rows of its own schema, reads the clock, and finds nothing of the others.
+-- Passwords come as verifiers
 -- (`python -m deploy.secrets`), so that neither this session nor the server's log ever holds one.
 
 \set ON_ERROR_STOP on
@@ -40,18 +41,7 @@ ALTER ROLE jalur_intake SET search_path = intake, jalur, pg_temp;
 ALTER ROLE jalur_router SET search_path = router, jalur, pg_temp;
 ALTER ROLE jalur_notifier SET search_path = notifier, jalur, pg_temp;
 
--- What the owner makes from now on, migration after migration.
+-- What the owner makes is nobody else's until `jalur migrate` or `jalur access apply` says whose (`shared/access.py`).
 ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA jalur GRANT SELECT ON TABLES TO jalur_intake, jalur_router, jalur_notifier;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA jalur GRANT EXECUTE ON FUNCTIONS TO jalur_intake, jalur_router, jalur_notifier;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA intake GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO jalur_intake;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA intake GRANT USAGE ON SEQUENCES TO jalur_intake;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA intake GRANT EXECUTE ON FUNCTIONS TO jalur_intake;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA router GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO jalur_router;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA router GRANT USAGE ON SEQUENCES TO jalur_router;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA router GRANT EXECUTE ON FUNCTIONS TO jalur_router;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA notifier GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO jalur_notifier;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA notifier GRANT USAGE ON SEQUENCES TO jalur_notifier;
-ALTER DEFAULT PRIVILEGES FOR ROLE jalur_owner IN SCHEMA notifier GRANT EXECUTE ON FUNCTIONS TO jalur_notifier;
 
 COMMIT;

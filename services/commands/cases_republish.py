@@ -100,6 +100,13 @@ def _tell(found: Sequence[Difference], as_json: bool) -> None:
         raise typer.Exit(FAILED)
 
 
+async def say_all_again(stack: Stack) -> int:
+    """Every case, as fast as the database takes it; returns how many."""
+    done = _Done()
+    await _republish(stack, None, None, 10_000, done)
+    return done.count
+
+
 async def _republish(stack: Stack, chosen: list[UUID] | None, after: UUID | None, rate: int, done: _Done) -> None:
     from services.notifier.domain import Setting, revive
     from services.notifier.publication import messages_of

@@ -101,7 +101,7 @@ def _line(line: "Line") -> dict[str, Any]:
         "at": utc(line.at),
         "noted_at": utc(line.noted_at),
         "kind": line.kind,
-        "what": line.what,
+        "what": line.shown,
         "by": line.by,
         "hash": line.hash.hex(),
     }
@@ -151,7 +151,7 @@ def _shown(clock: "Clock", case: "Case") -> tuple[str, ...]:
 
 
 def _told(line: "Line", zone: ZoneInfo) -> tuple[str, ...]:
-    return (str(line.number), local(line.at, zone), local(line.noted_at, zone), printable(line.what), printable(line.by) or "-")
+    return (str(line.number), local(line.at, zone), local(line.noted_at, zone), printable(line.shown), printable(line.by) or "-")
 
 
 def _table(head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:

@@ -68,12 +68,14 @@ def find_stack(data_dir: Path, environ: Mapping[str, str] | None = None) -> Stac
     """What runs from this data directory; where nothing does, what the environment names."""
     from deploy.local import state
     from deploy.local.datadir import DataDirectory
+    from deploy.local.secured import operator_environment
 
     environ = os.environ if environ is None else environ
     directory = DataDirectory(data_dir.absolute())
     known = state.read(directory.state)
     if known is not None and known.supervisor.is_alive:
         intake = known.services.get("intake")
+        environ = {**environ, **operator_environment(directory.secrets)} if known.is_secured else environ
         return Stack(known.kafka.address, known.postgres.address, intake.address if intake else None, str(directory.path), environ)
     named = {name: environ.get(name, "").strip() or None for name in ("JALUR_KAFKA", "JALUR_POSTGRES", "JALUR_INTAKE")}
     return Stack(named["JALUR_KAFKA"], named["JALUR_POSTGRES"], named["JALUR_INTAKE"], str(directory.path), environ)

@@ -88,7 +88,7 @@ class Door:
                 if response.status_code != 200:
                     response.read()
                     detail = _detail(response)
-                    if response.status_code < 500 and response.status_code not in (409, 429):
+                    if response.status_code < 500 and response.status_code not in (408, 409, 429):
                         raise CommandError(f"intake refused: {detail} ({response.status_code})")
                     self._reason = f"{detail} ({response.status_code})"
                     yield _seconds(response.headers.get("retry-after"))

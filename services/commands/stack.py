@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -38,19 +38,27 @@ app = typer.Typer()
 def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return when all is ready and leave it running.")] = False,
     settable_clock: Annotated[bool, typer.Option("--settable-clock", help="Let the services' clock be set: demo and tests only.")] = False,
+    secure: Annotated[bool, typer.Option("--secure", help="Passwords and rights on Kafka and in the database, as in production.")] = False,
+    servers_only: Annotated[bool, typer.Option("--servers-only", help="No services: for jalur restore and jalur recover.")] = False,
     data_dir: DataDir = Path(".jalur"),
 ) -> None:
     """Start PostgreSQL, Kafka and the three services, and watch over them until Ctrl-C or `jalur down`.
 
-    With JALUR_KAFKA or JALUR_POSTGRES set, that server is used instead of one of our own.
+    With JALUR_KAFKA or JALUR_POSTGRES set, that server is used instead of one of our own. A stack begun with --secure stays so; the
+    passwords of the units are then in the data directory's secrets/units.
 
     Exit codes: 0 stopped by `jalur down` (or, with --detach, all ready), 1 failed, 3 not ready in time (--detach), 130 Ctrl-C.
     """
     with _one_line_errors():
         directory = _open(data_dir)
+        secure = secure or directory.secrets.exists()
+        if secure and (os.environ.get("JALUR_KAFKA") or os.environ.get("JALUR_POSTGRES")):
+            raise CommandError(
+                "--secure is for servers of its own; on the ones of JALUR_KAFKA and JALUR_POSTGRES: jalur access apply", USAGE
+            )
         if detach:
-            _detach(directory, settable_clock)
-        elif _run(directory, settable_clock) == signal.SIGINT:
+            _detach(directory, settable_clock, secure, servers_only)
+        elif _run(directory, settable_clock, secure, servers_only) == signal.SIGINT:
             raise typer.Exit(INTERRUPTED)
 
 
@@ -104,43 +112,65 @@ def status(
             raise typer.Exit(NOT_READY)
 
 
-def _run(directory: "DataDirectory", settable_clock: bool) -> int | None:
+def _run(directory: "DataDirectory", settable_clock: bool, secure: bool, servers_only: bool) -> int | None:
     from rich.console import Console
 
     from deploy.local.service import Service
     from deploy.local.status import SERVICES
     from deploy.local.supervisor import Plan, Supervisor
+    from shared.publisher import connection_options
     from shared.settings import Settings, SettingsError
+    from shared.topics import Topics
     from shared.topics_admin import apply_topics
 
     console = Console(highlight=False, soft_wrap=True)
-    namespace = os.environ.get("JALUR_NAMESPACE", "")
 
     def say(part: str, news: str) -> None:
         colour = "green" if news.startswith("ready") else "yellow" if "again" in news else "default"
         console.print(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/dim] [bold]{part:<9}[/bold] ", end="")
         console.print(news, style=colour, markup=False)
 
-    def prepare(bootstrap: str) -> None:
-        asyncio.run(apply_topics(bootstrap, namespace))
+    def settings(told: Mapping[str, str]) -> Settings:
+        return Settings.load("stack", {"JALUR_KAFKA": "-", "JALUR_POSTGRES": "postgresql://", **os.environ, **told, "JALUR_PORT": ""})
+
+    def prepare(told: Mapping[str, str]) -> None:
+        there = settings(told)
+        asyncio.run(apply_topics(there.kafka, there.namespace, connection=connection_options(there)))
+        if secure:
+            _give_rights(directory, told, settable_clock)
+            say("access", "every unit and service has its own user, role and rights")
 
     _quiet_clients()
     try:  # a service would refuse these too, but only in its log, again and again
-        Settings.load("stack", {"JALUR_KAFKA": "-", "JALUR_POSTGRES": "postgresql://", **os.environ, "JALUR_PORT": ""})
+        namespace = settings({}).namespace
     except SettingsError as error:
         raise CommandError(str(error), USAGE) from None
     plan = Plan(
-        services=tuple(Service(name, (sys.executable, "-m", f"services.{name}")) for name in SERVICES),
+        services=tuple(Service(name, (sys.executable, "-m", f"services.{name}")) for name in (() if servers_only else SERVICES)),
         environment=dict(os.environ),
         kafka=os.environ.get("JALUR_KAFKA") or None,
         postgres=os.environ.get("JALUR_POSTGRES") or None,
         settable_clock=settable_clock,
         prepare=prepare,
+        is_secured=secure,
+        known_as=Topics(namespace).user,
     )
     return Supervisor(directory, plan, say).run()
 
 
-def _detach(directory: "DataDirectory", settable_clock: bool) -> None:
+def _give_rights(directory: "DataDirectory", told: Mapping[str, str], settable_clock: bool) -> None:
+    """Tables by their owner, then users and rights, as an installation does it."""
+    from deploy.local.secured import units
+    from services.commands import access
+    from services.commands.connect import Stack
+    from shared.postgres import migrate_all
+
+    there = Stack(told["JALUR_KAFKA"], told["JALUR_POSTGRES"], None, str(directory.path), {**os.environ, **told})
+    asyncio.run(migrate_all(there.dsn(), clock_is_settable=settable_clock))
+    access.carry_out(there, access.find(there, None), units(directory.secrets))
+
+
+def _detach(directory: "DataDirectory", settable_clock: bool, secure: bool, servers_only: bool) -> None:
     """The same command in a session of its own; returns when it has told that all is ready."""
     from deploy.local import status as stack_status
     from deploy.local.processes import last_line, open_log
@@ -150,9 +180,10 @@ def _detach(directory: "DataDirectory", settable_clock: bool) -> None:
         pass  # two lines of a log would be mixed up otherwise
     log = directory.log("stack")
     command = [sys.executable, "-m", "services.cli", "up", "--data-dir", str(directory.path)]
+    options = {"--settable-clock": settable_clock, "--secure": secure, "--servers-only": servers_only}
     with open_log(log) as output:
         child = subprocess.Popen(  # noqa: S603  ourselves
-            [*command, *(["--settable-clock"] if settable_clock else [])],
+            [*command, *(option for option, is_given in options.items() if is_given)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

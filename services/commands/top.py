@@ -25,15 +25,20 @@ _PATIENCE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number on the screen: the sum of the series of one metric. More than `most` of it is shown in red."""
+    """A number on the screen: the sum of the series of one metric, or the greatest. More than `most` of it is shown in red."""
 
     name: str
     title: str
     metric: str
     most: float = math.inf
     unit: str = ""
+    is_greatest: bool = False
 
 
+_UNREAD = {
+    service: (Figure(f"{service}_unread", "unread, of retention", f"jalur_{service}_lag_of_retention_ratio", 0.1, is_greatest=True),)
+    for service in ("router", "notifier")  # what intake reads is not deleted for its age
+}
 FIGURES: Mapping[str, tuple[Figure, ...]] = {
     "pipeline": (
         Figure("accepted", "accepted", "jalur_intake_accepted_total"),
@@ -49,12 +54,15 @@ FIGURES: Mapping[str, tuple[Figure, ...]] = {
         Figure("notifier_refused_by_kafka", "refused by Kafka, notifier's", "jalur_notifier_outbox_failed_events", 0),
         Figure("parked", "parked", "jalur_notifier_parked_records", 1000),
         Figure("disclosures", "unmasked reports shown", "jalur_intake_disclosures_total"),
+        Figure("imported", "rows of exports", "jalur_intake_imported_rows_total"),
+        Figure("import_age", "oldest source's export", "jalur_intake_import_age_seconds", unit="s", is_greatest=True),
     ),
     "services": tuple(
         figure
         for service in SERVICES
         for figure in (
             Figure(f"{service}_lag", f"{service} behind", f"jalur_{service}_lag_records", 1000, "records"),
+            *_UNREAD.get(service, ()),
             Figure(f"{service}_dead", f"{service}'s dead letters", f"jalur_{service}_dead_letters_total", 0),
             Figure(f"{service}_stopped", f"{service} stopped reading", f"jalur_{service}_breaker_open", 0),
             Figure(f"{service}_bugs", f"{service}'s unknown errors", f"jalur_{service}_bugs_total", 0),
@@ -120,16 +128,18 @@ def top(
 def look(expositions: Mapping[str, str | None]) -> Look:
     """Read what each service exposes; pure."""
     found = Look({service: expositions.get(service) is not None for service in SERVICES})
-    sums: dict[str, float] = {}
+    values: dict[str, list[float]] = {}
     for text in expositions.values():
         for name, labels, value in _samples(text or ""):
-            sums[name] = sums.get(name, 0.0) + value
+            values.setdefault(name, []).append(value)
             if name in UNITS and value:
                 column = labels["level"] if name == UNITS[0] else "oldest_overdue_seconds"
                 found.units.setdefault(labels["unit"], {})[column] = value
     for figures in FIGURES.values():
         for figure in figures:
-            found.figures[figure.name] = sums.get(figure.metric, 0.0) if found.answers[figure.metric.split("_")[1]] else None
+            shown = values.get(figure.metric, [0.0])
+            number = max(shown) if figure.is_greatest else sum(shown)
+            found.figures[figure.name] = number if found.answers[figure.metric.split("_")[1]] else None
     return found
 
 

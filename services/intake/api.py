@@ -1,7 +1,6 @@
 """Intake's HTTP contract. Parses, checks who speaks, hands over, and answers; decides nothing."""
 
 import asyncio
-import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,11 +14,12 @@ from services.intake import store
 from services.intake.changes import accept_change
 from services.intake.disclosures import disclose
 from services.intake.domain import Change, Submission, check_idempotency_key, identities_of, original_of
+from services.intake.doorkeeper import Doorkeeper
 from services.intake.feed import list_changes
 from services.intake.group import GroupCommit
 from services.intake.handlers import Intake, not_found
 from services.intake.imports import ImportedRow, accept_row
-from services.intake.keys import Doorkeeper
+from services.intake.limits import DoorLimits
 from services.intake.lines import MOST_LINES, line_by_line, read_body
 from services.intake.listing import list_cases, views_of
 from services.intake.orders import accept_decision
@@ -32,24 +32,28 @@ from services.intake.speakers import Speaker
 from services.intake.speech import Decision, DisclosureRequest, Update
 from services.intake.updates import accept_update
 from services.intake.views import may_read
+from shared.envelope import is_traceparent
 from shared.logs import get_logger
 from shared.masking import LONG_TEXT
+from shared.metric_table import source_label
 from shared.postgres import AWAY, transaction
 from shared.problems import Problem, away
 from shared.runtime import Prepared
 from shared.web import json_response, respond
 
 _log = get_logger()
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Door:
     """The routes, over one intake."""
 
-    def __init__(self, intake: Intake, doorkeeper: Doorkeeper, group: GroupCommit[SubmitRequest, Accepted], prepared: Prepared) -> None:
+    def __init__(
+        self, intake: Intake, doorkeeper: Doorkeeper, limits: DoorLimits, group: GroupCommit[SubmitRequest, Accepted], prepared: Prepared
+    ) -> None:
         self.intake = intake
         self.prepared = prepared
         self.doorkeeper = doorkeeper
+        self.limits = limits
         self.group = group
 
     async def submit(self, request: Request) -> Response:
@@ -73,18 +77,19 @@ class Door:
         exported_at: datetime | None = None,
     ) -> Accepted:
         assert speaker.subject is not None
-        original = original_of(submission)
-        # The masker takes tens of milliseconds over a long text: not on the loop that others wait for.
-        masked = await asyncio.to_thread(mask_report, submission) if len(original) > LONG_TEXT else mask_report(submission)
-        for kind in masked.kinds:
-            self.intake.metrics.masked.labels(kind).inc()
-        identities = identities_of(submission, speaker.subject, key)
-        return await self.group.submit(new_request(submission, masked, speaker, identities, original, traceparent, exported_at))
+        async with self.limits.submission(speaker):
+            original = original_of(submission)
+            # The masker takes tens of milliseconds over a long text: not on the loop that others wait for.
+            masked = await asyncio.to_thread(mask_report, submission) if len(original) > LONG_TEXT else mask_report(submission)
+            for kind in masked.kinds:
+                self.intake.metrics.masked.labels(kind).inc()
+            identities = identities_of(submission, speaker.subject, key)
+            return await self.group.submit(new_request(submission, masked, speaker, identities, original, traceparent, exported_at))
 
     async def batch(self, request: Request) -> Response:
         """`POST /v1/complaints/batch`: NDJSON in, NDJSON out, a line for a line, in order."""
         try:
-            speaker = await self._source(request)
+            speaker = await self._source(request, is_batch=True)
             key = check_idempotency_key(request.headers.get("idempotency-key"), longest=200 - len(f"#{MOST_LINES}"))
         except Exception as error:
             return self.refuse(error)
@@ -94,15 +99,16 @@ class Door:
             accepted = await self._accept(submission, speaker, f"{key}#{line}" if key else None)
             return {"line": line, "id": accepted.report.complaint_id}
 
-        return line_by_line(request, one, self.problem_of)
+        return line_by_line(request, one, self.problem_of, self.limits.pacer(speaker), self.limits.most_batch_bytes)
 
     async def imports(self, request: Request) -> Response:
         """`POST /v1/imports`: the rows of a source's export as NDJSON, an outcome a row."""
         try:
-            speaker = await self._source(request)
+            speaker = await self._source(request, is_batch=True)
         except Exception as error:
             return self.refuse(error)
 
+        source = source_label(speaker.subject)
         # Rows of one report are taken in their order; those of different reports side by side.
         locks: dict[str | None, asyncio.Lock] = {}
 
@@ -113,9 +119,15 @@ class Door:
                 return await self._accept(submission, speaker, exported_at=exported_at)
 
             async with locks.setdefault(row.report.source_ref, asyncio.Lock()):
-                return await accept_row(self.intake, row, speaker, submit)
+                answer = await accept_row(self.intake, row, speaker, submit)
+            self.intake.metrics.imported.labels(source, answer["outcome"]).inc()
+            return answer
 
-        return line_by_line(request, one, self.problem_of)
+        def refuse(error: Exception) -> Problem:
+            self.intake.metrics.imported.labels(source, "refused").inc()
+            return self.problem_of(error)
+
+        return line_by_line(request, one, refuse, self.limits.pacer(speaker), self.limits.most_batch_bytes)
 
     async def change(self, request: Request) -> Response:
         """`POST /v1/complaints/{id}/changes`"""
@@ -123,7 +135,8 @@ class Door:
             speaker = await self._source(request)
             complaint_id = _complaint_id(request)
             change = validate(Change, parse_json(await read_body(request)))
-            answer = await accept_change(self.intake, complaint_id, change, speaker, _traceparent(request))
+            async with self.limits.place(speaker):
+                answer = await accept_change(self.intake, complaint_id, change, speaker, _traceparent(request))
         except Exception as error:
             return self.refuse(error)
         return json_response(answer, 202)
@@ -134,7 +147,8 @@ class Door:
             speaker = await self._one_of(request, "unit", "desk", "admin")
             complaint_id = _complaint_id(request)
             said = validate(Update, parse_json(await read_body(request)))
-            answer = await accept_update(self.intake, complaint_id, said, speaker, _traceparent(request))
+            async with self.limits.place(speaker):
+                answer = await accept_update(self.intake, complaint_id, said, speaker, _traceparent(request))
         except Exception as error:
             return self.refuse(error)
         return json_response(answer, 202)
@@ -145,7 +159,8 @@ class Door:
             speaker = await self._one_of(request, "triage", "admin")
             complaint_id = _complaint_id(request)
             decision = validate(Decision, parse_json(await read_body(request)))
-            answer = await accept_decision(self.intake, complaint_id, decision, speaker, _traceparent(request))
+            async with self.limits.place(speaker):
+                answer = await accept_decision(self.intake, complaint_id, decision, speaker, _traceparent(request))
         except Exception as error:
             return self.refuse(error)
         return json_response(answer, 202)
@@ -156,7 +171,8 @@ class Door:
             speaker = await self._one_of(request, "unit", "desk")
             complaint_id = _complaint_id(request)
             asked = validate(DisclosureRequest, parse_json(await read_body(request)))
-            answer = await disclose(self.intake, complaint_id, asked, speaker, _traceparent(request))
+            async with self.limits.place(speaker):
+                answer = await disclose(self.intake, complaint_id, asked, speaker, _traceparent(request))
         except Exception as error:
             return self.refuse(error)
         return json_response(answer, 200, {"Cache-Control": "no-store"})
@@ -165,7 +181,8 @@ class Door:
         """`GET /v1/complaints/{id}`"""
         try:
             speaker = await self._speaker(request)
-            return json_response(await self._view(_complaint_id(request), speaker))
+            async with self.limits.place(speaker):
+                return json_response(await self._view(_complaint_id(request), speaker))
         except Exception as error:
             return self.refuse(error)
 
@@ -174,7 +191,8 @@ class Door:
         try:
             speaker = await self._speaker(request)
             question = read_list_question(request.query_params.multi_items())
-            return json_response(await list_cases(self.intake.pool, question, speaker))
+            async with self.limits.place(speaker):
+                return json_response(await list_cases(self.intake.pool, question, speaker))
         except Exception as error:
             return self.refuse(error)
 
@@ -183,7 +201,8 @@ class Door:
         try:
             speaker = await self._speaker(request)
             question = read_feed_question(request.query_params.multi_items())
-            return json_response(await list_changes(self.intake.pool, question, speaker))
+            async with self.limits.place(speaker):
+                return json_response(await list_changes(self.intake.pool, question, speaker))
         except Exception as error:
             return self.refuse(error)
 
@@ -197,16 +216,19 @@ class Door:
             (view,) = await views_of(connection, [case], speaker)
         return view
 
-    async def _speaker(self, request: Request) -> Speaker:
+    async def _speaker(self, request: Request, *, is_batch: bool = False) -> Speaker:
+        address = self.limits.admit_address(request.scope)
         if not self.prepared.is_done:
             raise away()
-        return await self.doorkeeper.who(request.headers.get("authorization"))
+        speaker = await self.doorkeeper.who(request.headers.get("authorization"), address)
+        self.limits.admit_key(request.scope, speaker, is_batch=is_batch)
+        return speaker
 
-    async def _source(self, request: Request) -> Speaker:
-        return await self._one_of(request, "source")
+    async def _source(self, request: Request, *, is_batch: bool = False) -> Speaker:
+        return await self._one_of(request, "source", is_batch=is_batch)
 
-    async def _one_of(self, request: Request, *roles: str) -> Speaker:
-        speaker = await self._speaker(request)
+    async def _one_of(self, request: Request, *roles: str, is_batch: bool = False) -> Speaker:
+        speaker = await self._speaker(request, is_batch=is_batch)
         if speaker.role not in roles:
             raise Problem(403, "not-allowed", "Not allowed", f"a key of role {' or '.join(roles)} may do this; this one is {speaker.role}")
         return speaker
@@ -240,4 +262,4 @@ def _complaint_id(request: Request) -> UUID:
 
 def _traceparent(request: Request) -> str | None:
     text = request.headers.get("traceparent", "")
-    return text if _TRACEPARENT.fullmatch(text) else None
+    return text if is_traceparent(text) else None

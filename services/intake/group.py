@@ -5,7 +5,9 @@ waits aside. A caller that goes away does not take its group with it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from shared.metrics import IntakeMetrics
@@ -36,6 +38,7 @@ class GroupCommit(Generic[Item, Answer]):
         *,
         most: int = 128,
         gives_up_on: tuple[type[BaseException], ...] = (),
+        lane_of: Callable[[Item], Hashable] = lambda _item: None,
     ) -> None:
         self._commit_all = commit_all
         self._commit_one = commit_one
@@ -43,6 +46,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._metrics = metrics
         self._most = most
         self._gives_up_on = gives_up_on
+        self._lane_of = lane_of
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._has_work = asyncio.Event()
         self._alone: set[asyncio.Task[None]] = set()
@@ -77,7 +81,7 @@ class GroupCommit(Generic[Item, Answer]):
         group: list[tuple[Item, asyncio.Future[Answer]]] = []
         left: list[tuple[Item, asyncio.Future[Answer]]] = []
         named: set[Hashable] = set()
-        for entry in self._waiting:
+        for entry in self._in_turn():
             names = self._names_of(entry[0])
             if len(group) >= self._most or not named.isdisjoint(names):
                 left.append(entry)
@@ -86,6 +90,18 @@ class GroupCommit(Generic[Item, Answer]):
             named.update(names)
         self._waiting = left
         return group
+
+    def _in_turn(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        """As they came where all have room; else the first of each lane, then the second of each: none waits behind another's crowd."""
+        if len(self._waiting) <= self._most:
+            return self._waiting
+        turns: Counter[Hashable] = Counter()
+        numbered = []
+        for entry in self._waiting:
+            lane = self._lane_of(entry[0])
+            turns[lane] += 1
+            numbered.append((turns[lane], entry))
+        return [entry for _, entry in sorted(numbered, key=itemgetter(0))]
 
     async def _commit(self, group: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
         self._metrics.group_size.observe(len(group))

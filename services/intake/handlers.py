@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from prometheus_client import Counter
 
-from services.intake import known_rows, store
+from services.intake import known_rows, recovery, store
 from services.intake.domain import Identity, check_reported_at
 from services.intake.group import Alone
 from services.intake.publication import change_message, joined_event, received_event, received_message
@@ -163,6 +163,9 @@ class Intake:
             if not await store.lock_complaint(connection, complaint_id):
                 raise _busy()
             own = [claim for claim in known.values() if claim.identity.source == request.source]
+            if any(not claim.request_sha for claim in own):
+                own = await recovery.make_whole(connection, own, request)
+                await _remember_rows(connection, [(request, complaint_id)])
             differing = [claim.identity for claim in own if claim.request_sha != request.sha]
             if differing:
                 raise _contradiction("was sent before with another body; a repeat must be the same, a correction is a change", differing)

@@ -11,6 +11,7 @@ from services.intake import known_rows, store
 from services.intake.changes import store_change
 from services.intake.differences import differences
 from services.intake.domain import Submission, When, original_of, refused_instant
+from services.intake.erasure import is_erased
 from services.intake.handlers import PATIENCE_SECONDS, Intake, patiently
 from services.intake.lapor_status import is_final
 from services.intake.requests import Accepted
@@ -43,7 +44,7 @@ async def accept_row(
     async with transaction(intake.pool) as connection:
         if row.exported_at > await read_clock(connection) + _CLOCK_SKEW:
             raise refused_instant("exported_at", "lies more than a day ahead")
-        known = await known_rows.find_known_row(connection, source, reference)
+        known = await known_rows.find_known_row(connection, source, reference, is_whole=True)
     if known is None:
         try:
             accepted = await submit(report, row.exported_at)
@@ -67,6 +68,8 @@ async def _compare(intake: Intake, row: ImportedRow, speaker: Speaker, complaint
     source = speaker.subject or ""
     async with patiently(intake.pool, PATIENCE_SECONDS) as connection:
         await store.lock_complaint(connection, complaint_id)
+        if await is_erased(connection, complaint_id):
+            return "same", []  # an export brings nothing back; what its source has to say of it since then comes as a change
         known = await known_rows.find_known_row(connection, source, reference)
         assert known is not None
         before = Submission.model_validate_json(known.fields)

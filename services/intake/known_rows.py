@@ -17,20 +17,30 @@ class KnownRow:
     fields: str
 
 
-async def find_known_row(connection: Connection, source: str, source_ref: str) -> KnownRow | None:
-    """The last row imported, else the report as it came in by HTTP; None where the reference is unknown."""
+async def find_known_row(connection: Connection, source: str, source_ref: str, *, is_whole: bool = False) -> KnownRow | None:
+    """The last row imported, else the report as it came in by HTTP; None where the reference is unknown.
+
+    `is_whole`: nor where the report came back masked from Kafka; only its masked words are known then.
+    """
     row = await connection.fetchrow(
         """
         SELECT identities.complaint_id, exported_at, coalesce(fields, original) AS fields
         FROM identities
         JOIN reports ON reports.complaint_id = identities.complaint_id AND reports.number = identities.report
         LEFT JOIN known_rows ON known_rows.source = identities.source AND known_rows.source_ref = identities.value
-        WHERE identities.kind = 'ref' AND identities.source = $1 AND identities.value = $2
+        WHERE identities.kind = 'ref' AND identities.source = $1 AND identities.value = $2 AND NOT ($3 AND is_masked AND fields IS NULL)
         """,
         source,
         source_ref,
+        is_whole,
     )
     return KnownRow(**dict(row)) if row is not None else None
+
+
+async def newest_exports(connection: Connection) -> dict[str, datetime]:
+    """Of each source that ever imported, when the newest export was made that a row came from."""
+    rows = await connection.fetch("SELECT source, max(exported_at) AS newest FROM known_rows GROUP BY source")
+    return {row["source"]: row["newest"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

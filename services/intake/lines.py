@@ -27,9 +27,13 @@ class _Answers(StreamingResponse):
 
 
 def line_by_line(
-    request: Request, one: Callable[[int, bytes], Awaitable[dict[str, Any]]], problem_of: Callable[[Exception], Problem]
+    request: Request,
+    one: Callable[[int, bytes], Awaitable[dict[str, Any]]],
+    problem_of: Callable[[Exception], Problem],
+    pace: Callable[[], Awaitable[None]],
+    most_bytes: int,
 ) -> Response:
-    """Reads on while answers wait to be taken: a client that first sends everything must not block itself."""
+    """Reads on while answers wait to be taken: a client that first sends everything must not block itself. `pace` precedes each line."""
     answers: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     async def answer(line: int, text: bytes | Problem) -> bytes:
@@ -50,7 +54,8 @@ def line_by_line(
             waiting.clear()
 
         try:
-            async for line, text in read_lines(request):
+            async for line, text in read_lines(request, most_bytes):
+                await pace()
                 waiting.append(asyncio.create_task(answer(line, text)))
                 if len(waiting) >= _LINES_AT_ONCE:
                     await finish()
@@ -87,10 +92,16 @@ async def read_body(request: Request) -> bytes:
     return bytes(chunks)
 
 
-async def read_lines(request: Request) -> AsyncIterator[tuple[int, bytes | Problem]]:
-    """Lines with their numbers from 1; empty ones are passed over. A line that is too large is read to its end and told as a problem."""
-    number, rest, is_skipping = 1, bytearray(), False
+async def read_lines(request: Request, most_bytes: int) -> AsyncIterator[tuple[int, bytes | Problem]]:
+    """Lines with their numbers from 1; empty ones are passed over. A line that is too large is read to its end and told as a problem.
+
+    Raises `Problem` 413 after `most_bytes`: also lines without an end, and empty ones, come to one.
+    """
+    number, rest, is_skipping, read = 1, bytearray(), False, 0
     async for chunk in request.stream():
+        read += len(chunk)
+        if read > most_bytes:
+            raise Problem(413, "too-large", "Too large", f"more than {most_bytes // 2**20} MiB; the lines answered before this were taken")
         rest += chunk
         if b"\n" not in chunk and len(rest) <= MOST_BYTES:
             continue

@@ -61,7 +61,9 @@ def _answers(status: str, description: str, content: dict[str, Any], *problems: 
         "description": "A problem (RFC 9457)",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    return {status: {"description": description, "content": content}, **dict.fromkeys((*problems, "401", "500", "503"), said)}
+    later = said | {"headers": {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}}}
+    answers = {status: {"description": description, "content": content}, **dict.fromkeys((*problems, "401", "500"), said)}
+    return answers | {"429": later | {"description": "Too many requests, a second or at once: wait and send it again"}, "503": later}
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ _PATHS: dict[str, Any] = {
             "summary": "Submit a report",
             "parameters": [_KEY],
             "requestBody": {"required": True, "content": _json("Submission")},
-            "responses": _answers("202", "Stored durably", _json("Accepted"), "400", "403", "409", "413", "422"),
+            "responses": _answers("202", "Stored durably", _json("Accepted"), "400", "403", "408", "409", "413", "422"),
         },
         "get": {
             "summary": "List what this key may see, oldest reported first",
@@ -231,7 +233,7 @@ _PATHS: dict[str, Any] = {
             "summary": "Tell what changed at the source",
             "parameters": [_ID],
             "requestBody": {"required": True, "content": _json("Change")},
-            "responses": _answers("202", "Stored durably", _json("ChangeAccepted"), "400", "403", "404", "409", "413", "422"),
+            "responses": _answers("202", "Stored durably", _json("ChangeAccepted"), "400", "403", "404", "408", "409", "413", "422"),
         }
     },
     "/v1/complaints/{id}/updates": {
@@ -245,7 +247,7 @@ _PATHS: dict[str, Any] = {
             ),
             "parameters": [_ID],
             "requestBody": {"required": True, "content": _json("Update")},
-            "responses": _answers("202", "Stored durably", _json("UpdateAccepted"), "400", "403", "404", "409", "413", "422"),
+            "responses": _answers("202", "Stored durably", _json("UpdateAccepted"), "400", "403", "404", "408", "409", "413", "422"),
         }
     },
     "/v1/complaints/{id}/decisions": {
@@ -254,7 +256,7 @@ _PATHS: dict[str, Any] = {
             "description": "What the case cannot take is refused later, by a follow-up to the triage desk.",
             "parameters": [_ID],
             "requestBody": {"required": True, "content": _json("Decision")},
-            "responses": _answers("202", "Stored durably", _json("DecisionAccepted"), "400", "403", "404", "409", "413", "422"),
+            "responses": _answers("202", "Stored durably", _json("DecisionAccepted"), "400", "403", "404", "408", "409", "413", "422"),
         }
     },
     "/v1/complaints/{id}/disclosures": {
@@ -262,7 +264,7 @@ _PATHS: dict[str, Any] = {
             "summary": "Read the unmasked report (the unit or desk that has to answer now); each reading is recorded",
             "parameters": [_ID],
             "requestBody": {"required": True, "content": _json("DisclosureRequest")},
-            "responses": _answers("200", "The report as it came", _json("Disclosed"), "400", "403", "404", "409", "413", "422"),
+            "responses": _answers("200", "The report as it came", _json("Disclosed"), "400", "403", "404", "408", "409", "413", "422"),
         }
     },
 }

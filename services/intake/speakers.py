@@ -1,6 +1,6 @@
 """Who may speak: the roles of keys. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ROLES_WITH_SUBJECT = ("source", "unit", "desk")
 ROLES_ALONE = ("triage", "admin", "auditor")
@@ -8,10 +8,11 @@ ROLES_ALONE = ("triage", "admin", "auditor")
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Whoever holds a key: `source:lapor`, `unit:imigrasi`, `triage`, …"""
+    """Whoever holds a key: `source:lapor`, `unit:imigrasi`, `triage`, … `key_id` says by which of its keys, where that matters."""
 
     role: str
     subject: str | None
+    key_id: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:

@@ -140,7 +140,8 @@ async def add_disclosure(connection: Connection, disclosure: Disclosure) -> None
 async def find_originals(connection: Connection, complaint_id: UUID) -> list[dict[str, Any]]:
     """Every report of a complaint as it came, the first one first."""
     rows = await connection.fetch(
-        "SELECT source, source_ref, reported_at, accepted_at, original FROM reports WHERE complaint_id = $1 ORDER BY number", complaint_id
+        "SELECT source, source_ref, reported_at, accepted_at, original, is_masked FROM reports WHERE complaint_id = $1 ORDER BY number",
+        complaint_id,
     )
     return [dict(row) for row in rows]
 

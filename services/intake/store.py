@@ -109,9 +109,10 @@ async def add_complaints(
             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[])
                 AS new (id, source, source_ref, reported_at, accepted_at, original)
         ), sent AS (
-            INSERT INTO outbox (topic, key, headers, value)
-            SELECT topic, uuid_send(id), headers, value
-            FROM unnest($1::uuid[], $7::text[], $8::text[], $9::bytea[]) WITH ORDINALITY AS new (id, topic, headers, value, number)
+            INSERT INTO outbox (topic, key, headers, value, lane)
+            SELECT topic, uuid_send(id), headers, value, source
+            FROM unnest($1::uuid[], $7::text[], $8::text[], $9::bytea[], $2::text[])
+                WITH ORDINALITY AS new (id, topic, headers, value, source, number)
             ORDER BY number
         )
         INSERT INTO complaints (id, source, source_ref, reported_at, accepted_at, received, is_final, traceparent, next_look_at, look_pause)
@@ -260,6 +261,7 @@ async def claim_unheard(connection: Connection, limit: int) -> list[dict[str, An
     return [dict(row) for row in rows]
 
 
-async def count_undecided(connection: Connection) -> int:
-    """Accepted complaints of which the read model shows nothing but `received`."""
-    return await connection.fetchval("SELECT count(*) FROM complaints WHERE next_look_at IS NOT NULL")  # type: ignore[no-any-return]
+async def count_undecided(connection: Connection) -> dict[str, int]:
+    """By source: accepted complaints of which the read model shows nothing but `received`."""
+    rows = await connection.fetch("SELECT source, count(*) AS count FROM complaints WHERE next_look_at IS NOT NULL GROUP BY source")
+    return {row["source"]: row["count"] for row in rows}

@@ -46,6 +46,8 @@ class Originals:
         shown = report.model_dump(mode="json", by_alias=True) | self._flags
         if not with_reporter:
             shown["reporter"] = None
+        if row.get("is_masked"):  # the database was restored, and the source has not repeated the report since
+            shown["is_masked"] = True
         return shown | {name: row[name] for name in ("source", "reported_at", "accepted_at")}
 
     def _change(self, row: Row, with_reporter: bool) -> dict[str, Any]:

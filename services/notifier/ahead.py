@@ -1,6 +1,6 @@
 """Works out the next firings in the minutes before they are due, and writes them at their instant. What it holds may be lost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -55,8 +55,8 @@ class Ahead:
                 others.append(row["id"])
         return ready, others
 
-    async def write(self, connection: Connection, ready: Ready, now: datetime) -> list[Fired]:
-        """In the transaction that claimed the rows."""
+    async def write(self, connection: Connection, ready: Ready, now: datetime, traced: Mapping[UUID, str]) -> list[Fired]:
+        """In the transaction that claimed the rows. `traced`: each one's `traceparent`, where traces are wanted."""
         stamp, _ = stamps_of(now, now)
         stamps = {item.key[3]: stamps_of(now, item.key[3]) for _, item in ready}
         lines = [item.line(row["id"], row["entries"], now) for row, item in ready]
@@ -71,7 +71,7 @@ class Ahead:
 
         def events() -> Iterator[Event]:
             for row, item in ready:
-                yield from item.events(row["id"], *stamps[item.key[3]])
+                yield from item.events(row["id"], *stamps[item.key[3]], traced.get(row["id"]))
 
         await copy_to_outbox(connection, events())
         return [(item.kind, max(0.0, (now - item.key[3]).total_seconds())) for _, item in ready]

@@ -11,11 +11,13 @@ from services.notifier.handlers import Notifier
 from services.notifier.policy import load_policies
 from services.notifier.sweep import Sweep
 from shared.broker import BatchConsumer
+from shared.certificates import CertificateWatch
 from shared.health import Ends, Progress, consumer_readiness
 from shared.metrics import NotifierMetrics
 from shared.outbox import Relay
 from shared.postgres import open_pool
 from shared.publisher import Publisher
+from shared.retention import RetentionWatch
 from shared.runtime import Prepared, forever, running
 from shared.settings import Settings
 from shared.topics import Topics
@@ -55,8 +57,15 @@ def build(settings: Settings) -> Starlette:
             await sweep.step()
             app.state.kafka_answers = sweep.kafka_answers
 
+        works = (
+            consumer.run(),
+            forever(look, seconds=0.0),
+            forever(RetentionWatch(settings, metrics.consumer, progress).look, seconds=10.0),
+            forever(CertificateWatch(settings, metrics.certificates).look, seconds=60.0),
+            relay.run(),
+        )
         try:
-            async with running(settings, prepared, consumer.run(), forever(look, seconds=0.0), relay.run(), plumbing=("outbox", "breaker")):
+            async with running(settings, prepared, *works, plumbing=("outbox", "breaker")):
                 yield
         finally:
             await ends.stop()

@@ -94,7 +94,11 @@ class Case:
     recent: list[Shown] = field(default_factory=list)  # the last 50, oldest first
     entries: int = 0  # how many lines its timeline has, and the hash of the last
     head: bytes = b""
+    given: dict[UUID, int] = field(default_factory=dict)  # after a restore: the numbers of decisions that were asked for, by what asked
+    erased_at: datetime | None = None  # what was written up to then is erased, and does not come back
     life: Life = field(default_factory=Life)
+
+    traceparent: str | None = None  # of whatever moves it now
 
     # What the moves of this transaction left to be written.
     noted: list[Entry] = field(default_factory=list)

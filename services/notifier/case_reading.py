@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from services.notifier.case import Case, Parked, Shown
 from services.notifier.clock_text import read_clocks
 from services.notifier.facts import ADAPTER
-from services.notifier.timeline import Line
+from services.notifier.timeline import Line, fact_of
 from shared.postgres import Connection
 
 _SHOWN = 50
@@ -40,12 +40,12 @@ class StoredCase:
         for line in self.lines:
             try:
                 if line.fact is not None:
-                    case.facts.append(ADAPTER.validate_json(line.fact))
+                    case.facts.append(fact_of(line.fact, line.text))
                 elif line.kind == "refused":
                     case.refused.add(from_json(line.data or "{}")["refused"])
             except (ValueError, KeyError):
                 raise ValueError(f"line {line.number} cannot be read") from None
-        shown = [Shown(line.at, line.what, line.by) for line in self.lines]
+        shown = [Shown(line.at, line.shown, line.by) for line in self.lines]
         case.recent = sorted(shown, key=lambda entry: entry.at)[-_SHOWN:]
         case.parked = [Parked(item["id"], item["kind"], item["counts_at"], ADAPTER.validate_json(item["fact"])) for item in self.parked]
         return case
@@ -87,8 +87,12 @@ async def _with_lines(connection: Connection, rows: Sequence[asyncpg.Record]) ->
     cases = {row["id"]: StoredCase(row) for row in rows}
     ids = list(cases)
     for row in await connection.fetch(
-        "SELECT complaint_id, number, at, noted_at, kind, what, by, fact, data, hash FROM timeline"
-        " WHERE complaint_id = ANY ($1::uuid[]) ORDER BY complaint_id, number",
+        """
+        SELECT line.complaint_id, line.number, at, noted_at, kind, what, by, fact, data, hash, text_sha, salt, text
+        FROM timeline line LEFT JOIN timeline_texts said
+            ON said.complaint_id = ANY ($1::uuid[]) AND said.complaint_id = line.complaint_id AND said.number = line.number
+        WHERE line.complaint_id = ANY ($1::uuid[]) ORDER BY line.complaint_id, line.number
+        """,
         ids,
     ):
         cases[row["complaint_id"]].lines.append(Line(*row))

@@ -14,7 +14,7 @@ from services.notifier.facts import Changed, Decided, Expired, Fact, Ordered, Re
 from services.notifier.ladder import Absences, addressees, say
 from services.notifier.life import Ask, Life
 from services.notifier.living import live
-from services.notifier.wording import moved_by, words
+from services.notifier.wording import head, moved_by, words
 
 _NONE_AWAY: Absences = {}
 
@@ -68,6 +68,9 @@ def learn(case: Case, new: Iterable[Fact], setting: Setting, targets: Mapping[UU
     case.facts += taken
     case.life = life
     asked = _ask(case, setting)
+    decided = {fact.decision for fact in case.facts if isinstance(fact, Decided)} if case.given else ()
+    if any(number_of(case, ask) in decided for ask in asked):  # after a restore the answer may be read before the question
+        life = case.life = live(case.facts, setting.clockwork.limits, frozenset(case.refused))
     if _timing(life) != _timing(before):
         setting.clockwork.time(case, setting.now, moved_by(taken), setting.absences)
     _tell(case, setting)
@@ -89,7 +92,7 @@ def _take_back(case: Case, life: Life, setting: Setting) -> None:
         if why is not None and known_by not in case.life.not_taken and f"void {known_by}" not in case.told:
             case.told.add(f"void {known_by}")
             case.voided.append((fact, why))
-            case.note(setting.now, f"{words(fact)[0]}: counts no longer, {why}", "notifier", "voided", voided=known_by)
+            case.note(setting.now, f"{head(fact)}: counts no longer, {why}", "notifier", "voided", voided=known_by)
 
 
 def _timing(life: Life) -> tuple[object, ...]:
@@ -120,11 +123,13 @@ def _ask(case: Case, setting: Setting) -> list[Ask]:
     """Number the decisions that are to be asked for; a fact asks once, whatever becomes known later."""
     requests = [fact for fact in case.facts if isinstance(fact, Requested)]
     known = {fact.cause_id for fact in requests}
-    number = max([0, *(fact.decision for fact in requests), *(fact.decision for fact in case.facts if isinstance(fact, Decided))])
+    decided = [fact.decision for fact in case.facts if isinstance(fact, Decided)]
+    number = max([0, *(fact.decision for fact in requests), *decided, *case.given.values()])
     asked = [ask for ask in case.life.asks if ask.cause_id not in known]
     for ask in asked:
-        number += 1
-        request = Requested(ask.at, number, ask.cause, ask.cause_id, ask.by, ask.replaces)
+        again = case.given.get(ask.cause_id)
+        number += again is None
+        request = Requested(ask.at, again or number, ask.cause, ask.cause_id, ask.by, ask.replaces)
         case.facts.append(request)
         case.note(setting.now, *words(request), request.fact, request)
     return asked
@@ -184,7 +189,7 @@ def refuse(case: Case, item: Parked, setting: Setting) -> str:
     case.unparked.append(item.id)
     case.refused.add(identity(item.fact))
     if case.is_opened:
-        case.note(setting.now, f"{words(item.fact)[0]}: refused, {why}", item.fact.by, "refused", refused=str(item.id))
+        case.note(setting.now, f"{head(item.fact)}: refused, {why}", item.fact.by, "refused", refused=str(item.id))
     return why
 
 

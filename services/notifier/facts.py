@@ -3,13 +3,15 @@
 A case is what its facts say, taken in the order of the instants they count from, not in the order they were read in.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import Discriminator, TypeAdapter
 
+from shared.erased import ERASED
 from shared.events import ChangeKind, ComplaintClass, DecidedBy, HeldWhy, RerouteCause, SourceState, UpdateStatus
 
 PartOutcome = Literal["routed", "held", "transferred", "proposed"]
@@ -179,3 +181,23 @@ def identity(fact: Fact) -> str:
     if isinstance(fact, Expired):
         return f"expired {fact.code} {fact.episode} {fact.at.isoformat()}"
     return f"{fact.fact} {fact.at.isoformat()}"
+
+
+# Where a fact has what somebody wrote.
+_WRITTEN: dict[str, str] = {"said": "reason", "ordered": "reason", "disclosed": "purpose", "changed": "status"}
+
+
+def text_of(fact: Fact) -> dict[str, str]:
+    """What somebody wrote in it, by its field."""
+    name = _WRITTEN.get(fact.fact)
+    text = getattr(fact, name) if name is not None else None
+    return {name: text} if name is not None and text not in (None, ERASED) else {}
+
+
+def with_text(fact: Fact, text: Mapping[str, Any]) -> Fact:
+    return replace(fact, **text) if text else fact
+
+
+def without_text(fact: Fact) -> Fact:
+    """The fact, with a mark where something was written: that it was may decide what the case is."""
+    return with_text(fact, dict.fromkeys(text_of(fact), ERASED))

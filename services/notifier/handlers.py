@@ -1,7 +1,8 @@
 """The notifier's use cases: apply a batch of its inputs, sweep what is due, refuse what waited too long. One transaction each."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from services.notifier.ahead import Ahead
 from services.notifier.case import Case
 from services.notifier.clocks import Clockwork, Fired
 from services.notifier.domain import Setting
-from services.notifier.facts import Fact, Ordered, Said, identity
+from services.notifier.facts import Fact, Ordered, Said, identity, without_text
 from services.notifier.inputs import Input, Inputs
 from services.notifier.life import LIVE, Ask, Life
 from services.notifier.publication import messages_of, refusal_message, request_of
+from services.notifier.traces import find_traces, keep_traces
 from services.notifier.watermarks import record_positions
 from shared.broker import Subscription
 from shared.envelope import Message
@@ -26,6 +28,7 @@ from shared.outbox import Relay, add_to_outbox
 from shared.postgres import Connection, Pool, read_clock, transaction
 from shared.records import Record
 from shared.topics import Topics
+from shared.tracing import apart
 from shared.units import UNIT_SLUGS
 
 _PATIENCE = timedelta(hours=1)
@@ -60,11 +63,15 @@ class Notifier:
             # Whoever merges a case locks the one it goes into as well, so that neither changes under the other.
             leads = {into for _, payload in batch if (into := _merges_into(payload)) is not None}
             cases = await store.lock_cases(connection, named | leads | await store.find_waiting_leads(connection, named))
+            heard = {payload.complaint_id: record.headers.get("traceparent") for record, payload in batch}
+            for complaint_id, traceparent in heard.items():
+                cases[complaint_id].traceparent = traceparent
+            await keep_traces(connection, heard)
             setting = await self._setting(connection)
-            known, facts = await self._facts_of(connection, batch)
+            known, facts = await self._facts_of(connection, batch, cases)
             await self._refuse_reused(connection, known, setting.now)
             loaded = _revived(cases.values(), setting)
-            await self._keep_reports(connection, batch, facts)
+            await self._keep_reports(connection, batch, facts, cases)
             asked: list[tuple[Case, Ask]] = []
             for complaint_id, told in facts.items():
                 case = cases[complaint_id]
@@ -78,7 +85,7 @@ class Notifier:
         return Setting(self.clockwork, now, await store.read_absences(connection, now))
 
     async def _facts_of(
-        self, connection: Connection, batch: Sequence[tuple[Record, Input]]
+        self, connection: Connection, batch: Sequence[tuple[Record, Input]], cases: Mapping[UUID, Case]
     ) -> tuple[list[tuple[Said, UUID]], dict[UUID, list[Fact]]]:
         """The batch as facts of its cases; and what was seen before under the same id, of what a unit wrote."""
         stamps = [datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) for record, payload in batch if isinstance(payload, CaseUpdate)]
@@ -99,7 +106,7 @@ class Notifier:
         new = await store.add_facts(connection, list(said)) if said else set()
         for (known_by, complaint_id), (fact, _) in said.items():
             if (known_by, complaint_id) in new:
-                facts[complaint_id].append(fact)
+                facts[complaint_id].append(without_text(fact) if is_erased(cases[complaint_id], fact.at) else fact)
         repeated = [(fact, key[1]) for key, (fact, _) in said.items() if key not in new and isinstance(fact, Said)]
         return repeated, facts
 
@@ -116,7 +123,9 @@ class Notifier:
         await add_to_outbox(connection, [refusal_message(Case(key), said, why, self._topics, now) for said, key in reused])
         self._metrics.refused.inc(len(reused))
 
-    async def _keep_reports(self, connection: Connection, batch: Sequence[tuple[Record, Input]], facts: dict[UUID, list[Fact]]) -> None:
+    async def _keep_reports(
+        self, connection: Connection, batch: Sequence[tuple[Record, Input]], facts: dict[UUID, list[Fact]], cases: Mapping[UUID, Case]
+    ) -> None:
         reports = {payload.complaint_id: record.value or b"" for record, payload in batch if isinstance(payload, ComplaintReceived)}
         if reports:
             await report_store.keep_reports(connection, list(reports.items()))
@@ -125,7 +134,7 @@ class Notifier:
         for _, payload in batch:
             if isinstance(payload, ComplaintChanged) and (fields := reading.edits_of(payload)):
                 known_by = identity(reading.changed(payload))
-                if known_by in new:
+                if known_by in new and not is_erased(cases[payload.complaint_id], payload.accepted_at):
                     edits[known_by] = (payload.complaint_id, payload.accepted_at, fields)
         await report_store.keep_edits(connection, list(edits.values()))
 
@@ -219,18 +228,21 @@ class Notifier:
     async def sweep(self, until: datetime, limit: int = 200) -> int:
         """Fire what is due up to the watermark; returns how many cases. Fired means committed."""
         fired: list[Fired] = []
-        async with transaction(self._pool) as connection:
+        async with AsyncExitStack() as spans, transaction(self._pool) as connection:
             claimed = await store.claim_due(connection, until, MOST_PREPARED if self.ahead.is_filled else limit, self._passed_over)
             if not claimed:
                 return 0
             setting = await self._setting(connection)
             ready, others = self.ahead.take(claimed, until, setting)
+            fires = [row["id"] for row, _ in ready] + others[:limit]
+            traced = spans.enter_context(apart("fire", await find_traces(connection, fires)))
             if ready:
-                fired += await self.ahead.write(connection, ready, setting.now)
+                fired += await self.ahead.write(connection, ready, setting.now, traced)
             cases = await store.load_claimed(connection, others[:limit])
             asked: list[tuple[Case, Ask]] = []
 
             def fire(case: Case) -> None:
+                case.traceparent = traced.get(case.id)
                 domain.retime(case, setting)
                 told, asks = domain.fire(case, until, setting)
                 fired.extend(told)
@@ -274,6 +286,11 @@ def _revived(cases: Iterable[Case], setting: Setting) -> dict[UUID, Life]:
         domain.revive(case, setting)
         found[case.id] = case.life
     return found
+
+
+def is_erased(case: Case, at: datetime) -> bool:
+    """Whether what was written then is erased: Kafka may still have it, and bring it again."""
+    return case.erased_at is not None and at <= case.erased_at
 
 
 def _merges_into(payload: Input) -> UUID | None:

@@ -47,13 +47,16 @@ class Prepared:
     follow_up: tuple[bytes, bytes]  # before and after its lateness
     status: bytes
 
-    def events(self, complaint_id: UUID, stamp: str, late: bytes) -> Iterator[Event]:
+    def events(self, complaint_id: UUID, stamp: str, late: bytes, traceparent: str | None = None) -> Iterator[Event]:
         """The follow-up, to each of its topics, and the status. `stamp` and `late` as `stamps_of` gives them."""
         said = (self.follow_up[0] + late + self.follow_up[1]).replace(_MARK.encode(), stamp.encode())
         last = len(self.topics) - 1
         for number, topic in enumerate(self.topics):
             value = said if number < last else self.status.replace(_MARK.encode(), stamp.encode())
-            yield topic, complaint_id.bytes, self.headers[number].replace(_MARK, stamp), value
+            headers = self.headers[number].replace(_MARK, stamp)
+            if traceparent is not None:
+                headers = f'{headers[:-1]},["traceparent","{traceparent}"]]'  # as `enclose` ends them
+            yield topic, complaint_id.bytes, headers, value
 
     def clocks_at(self, stamp: str) -> str:
         return self.clocks.replace(_MARK, stamp)
@@ -79,7 +82,7 @@ def prepare(case: Case, key: Key, clockwork: Clockwork, absences: Absences, topi
     if ending is not None or len(case.follow_ups) != 1 or len(case.noted) != 1 or case.noted[0].data is None:
         return None
     *said, status = messages_of(case, topics, _SOMETIME)
-    follow_up, (line,) = said[0].value or b"", lines_of(case, _SOMETIME)
+    follow_up, (line,) = said[0].value or b"", lines_of(case, _SOMETIME, bytes)
     before, mark, late = follow_up.partition(_LATE)
     value = status.value or b""
     if not mark or follow_up.count(_MARK.encode()) != 1 or value.count(_MARK.encode()) != 1 or line.data is None:

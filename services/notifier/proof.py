@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from services.notifier.case import Case
-from services.notifier.timeline import Line, broken_at
+from services.notifier.timeline import Line, broken_at, texts_fault
 
 # What a case's row keeps of its life, by the columns' names.
 KEPT = ("state", "first_outcome", "is_oversight", "merged_into")
@@ -11,7 +11,7 @@ KEPT = ("state", "first_outcome", "is_oversight", "merged_into")
 
 def chain_fault(lines: Sequence[Line], entries: int, head: bytes) -> str | None:
     """What is wrong with the lines themselves, and at which of them."""
-    return broken_at(lines, entries, head)
+    return broken_at(lines, entries, head) or texts_fault(lines)
 
 
 def life_faults(case: Case, stored: Mapping[str, object]) -> list[str]:

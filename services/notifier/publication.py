@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic_core import to_json
 
 from services.notifier.case import Case
-from services.notifier.facts import Ordered, Said
+from services.notifier.facts import Ordered, Requested, Said
 from services.notifier.ladder import TRIAGE, addressed_topics
 from services.notifier.life import LIVE, Ask
 from shared.envelope import Message, enclose, firing_id, follow_up_id, refused_update_id, status_id
@@ -24,7 +24,7 @@ def messages_of(case: Case, topics: Topics, now: datetime) -> list[Message]:
     for item in case.follow_ups:
         messages += _follow_up(case, item, units, topics)
     for request in case.requests:
-        messages.append(_request(case, request, topics, now))
+        messages.append(request_message(case, request, topics, now))
     for said, why in case.voided:
         messages.append(refusal_message(case, said, why, topics, now))
     # What changed is a new sequence; a repeat of the last word is the same event again.
@@ -38,6 +38,7 @@ def messages_of(case: Case, topics: Topics, now: datetime) -> list[Message]:
             source="notifier",
             at=now,
             sequence=sequence,
+            traceparent=case.traceparent,
             value=to_json(case.status_fields(sequence)),
         )
     )
@@ -61,13 +62,14 @@ def _follow_up(case: Case, item: FollowUp, units: list[str], topics: Topics) -> 
             source="notifier",
             at=item.emitted_at,
             sequence=item.sequence,
+            traceparent=case.traceparent,
             value=value,
         )
         for who in addressed_topics(item, units)
     ]
 
 
-def _request(case: Case, request: RerouteRequested, topics: Topics, now: datetime) -> Message:
+def request_message(case: Case, request: RerouteRequested, topics: Topics, now: datetime) -> Message:
     return enclose(
         request,
         topic=topics.reroutes,
@@ -75,7 +77,11 @@ def _request(case: Case, request: RerouteRequested, topics: Topics, now: datetim
         event_id=follow_up_id(case.id, "decision", request.decision),
         source="notifier",
         at=now,
+        causation_id=next(
+            (fact.cause_id for fact in case.facts if isinstance(fact, Requested) and fact.decision == request.decision), None
+        ),
         sequence=case.next_sequence(),
+        traceparent=case.traceparent,
     )
 
 
@@ -135,6 +141,7 @@ def refusal_message(case: Case, said: Said | Ordered | CaseUpdate, why: str, top
         source="notifier",
         at=now,
         sequence=payload.sequence,
+        traceparent=case.traceparent,
     )
 
 

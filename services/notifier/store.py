@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
+from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from pydantic_core import from_json, to_json
 from services.notifier.case import Case, Parked, Shown
 from services.notifier.clock_text import read_clocks, write_clocks
 from services.notifier.facts import ADAPTER, Fact
-from services.notifier.timeline import Line, lines_of
+from services.notifier.timeline import SALT_BYTES, Line, fact_of, lines_of, shown_of
 from shared.postgres import Connection
 
 _SHOWN = 50
@@ -154,14 +156,16 @@ async def read_unlocked(connection: Connection, ids: Sequence[UUID]) -> list[tup
     return [(row, cases[row["id"]]) for row in rows]
 
 
-_COLUMNS = "id, is_opened, sequence, timed_by, next_due_at, clocks, told, entries, head"
+_COLUMNS = "id, is_opened, sequence, timed_by, next_due_at, clocks, told, entries, head, erased_at, given"
 
 
 def _case(row: asyncpg.Record) -> Case:
-    case = Case(row["id"], row["sequence"], row["timed_by"], entries=row["entries"], head=row["head"])
+    case = Case(row["id"], row["sequence"], row["timed_by"], entries=row["entries"], head=row["head"], erased_at=row["erased_at"])
     if row["is_opened"]:
         case.clocks = read_clocks(row["clocks"])
         case.told = set(from_json(row["told"]))
+    if row["given"] is not None:
+        case.given = {UUID(cause): number for cause, number in from_json(row["given"]).items()}
     return case
 
 
@@ -198,14 +202,18 @@ async def _load(connection: Connection, ids: list[UUID]) -> dict[UUID, Case]:
 
 async def load_timelines(connection: Connection, cases: Mapping[UUID, Case], opened: Sequence[UUID]) -> None:
     for row in await connection.fetch(
-        "SELECT complaint_id, at, kind, what, by, fact, data FROM timeline"
-        " WHERE complaint_id = ANY ($1::uuid[]) ORDER BY complaint_id, number",
+        # The ids are said of both tables, so that of the texts too only these cases' are looked at.
+        """
+        SELECT line.complaint_id, at, kind, what, by, fact, data, text FROM timeline line LEFT JOIN timeline_texts said
+            ON said.complaint_id = ANY ($1::uuid[]) AND said.complaint_id = line.complaint_id AND said.number = line.number
+        WHERE line.complaint_id = ANY ($1::uuid[]) ORDER BY line.complaint_id, line.number
+        """,
         opened,
     ):
         case = cases[row["complaint_id"]]
-        case.recent.append(Shown(row["at"], row["what"], row["by"]))
+        case.recent.append(Shown(row["at"], shown_of(row["what"], row["text"]), row["by"]))
         if row["fact"] is not None:
-            case.facts.append(ADAPTER.validate_json(row["fact"]))
+            case.facts.append(fact_of(row["fact"], row["text"]))
         elif row["kind"] == "refused":
             case.refused.add(from_json(row["data"])["refused"])
     for complaint_id in opened:
@@ -216,7 +224,7 @@ async def load_timelines(connection: Connection, cases: Mapping[UUID, Case], ope
 
 async def save_cases(connection: Connection, cases: Sequence[Case], now: datetime) -> None:
     """Write back what the moves changed. Every row of these cases is locked by this transaction."""
-    lines = [line for case in cases for line in lines_of(case, now)]
+    lines = [line for case in cases for line in lines_of(case, now, partial(token_bytes, SALT_BYTES))]
     await connection.execute(
         """
         UPDATE cases SET is_opened = new.is_opened, source = new.source, reported_at = new.reported_at, state = new.state,
@@ -241,11 +249,16 @@ async def save_cases(connection: Connection, cases: Sequence[Case], now: datetim
 
 
 async def add_lines(connection: Connection, lines: Iterable[Line]) -> None:
-    columns = ("complaint_id", "number", "at", "noted_at", "kind", "what", "by", "fact", "data", "hash")
-    await connection.copy_records_to_table("timeline", records=map(_of_line, lines), columns=columns)
+    lines = list(lines)
+    await connection.copy_records_to_table("timeline", records=map(_of_line, lines), columns=_LINE)
+    texts = [_of_text(line) for line in lines if line.text is not None]
+    if texts:
+        await connection.copy_records_to_table("timeline_texts", records=texts, columns=_TEXT)
 
 
-_of_line = attrgetter("complaint_id", "number", "at", "noted_at", "kind", "what", "by", "fact", "data", "hash")
+_LINE = ("complaint_id", "number", "at", "noted_at", "kind", "what", "by", "fact", "data", "hash", "text_sha")
+_TEXT = ("complaint_id", "number", "salt", "text")
+_of_line, _of_text = attrgetter(*_LINE), attrgetter(*_TEXT)
 
 
 def row_of(case: Case) -> tuple[Any, ...]:

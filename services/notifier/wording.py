@@ -1,5 +1,7 @@
 """The words of the timeline: what a fact is called there, and which clocks a change moved. Pure."""
 
+from dataclasses import replace
+
 from services.notifier.facts import Changed, Decided, Disclosed, Expired, Fact, Ordered, Reported, Requested, Said, Unmerged
 
 
@@ -28,6 +30,17 @@ def words(fact: Fact) -> tuple[str, str | None]:
         return f"{fact.code} ran out: {fact.ends}", "notifier"
     assert isinstance(fact, Unmerged)
     return f"no longer merged into {fact.lead}, which ended without an answer", "notifier"
+
+
+def head(fact: Fact) -> str:
+    """What happened, without what somebody wrote of it: for wherever it is told again."""
+    if isinstance(fact, Said | Ordered):
+        fact = replace(fact, reason=None)
+    elif isinstance(fact, Disclosed):
+        fact = replace(fact, purpose=None)
+    elif isinstance(fact, Changed):
+        fact = replace(fact, status=None)
+    return words(fact)[0]
 
 
 def _decided(part: Decided) -> str:
@@ -61,4 +74,4 @@ def moved_by(facts: list[Fact]) -> str:
         return "the source gave it another class"
     if any(isinstance(fact, Decided) for fact in facts):
         return "it was decided anew"
-    return words(facts[0])[0] if facts else "something that counts from earlier became known"
+    return head(facts[0]) if facts else "something that counts from earlier became known"

@@ -14,10 +14,12 @@ from services.router.routes import Practice
 from services.router.rule_sets import RuleKeeper
 from services.router.ruleset import load_judge
 from shared.broker import BatchConsumer, Subscription
+from shared.certificates import CertificateWatch
 from shared.health import Ends, Progress, consumer_readiness
 from shared.metrics import RouterMetrics
 from shared.postgres import open_pool
 from shared.publisher import Publisher
+from shared.retention import RetentionWatch
 from shared.runtime import Prepared, forever, running
 from shared.settings import Settings
 from shared.topics import Topics
@@ -83,6 +85,8 @@ def build(settings: Settings) -> Starlette:
             forever(follow_rules, seconds=2.0),
             forever(look, seconds=1.0),
             forever(router.measure_drift, seconds=60.0),
+            forever(RetentionWatch(settings, metrics.consumer, of_received, of_reroutes).look, seconds=10.0),
+            forever(CertificateWatch(settings, metrics.certificates).look, seconds=60.0),
         )
         try:
             async with running(settings, prepared, *works, plumbing=("breaker",)):

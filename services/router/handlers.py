@@ -102,11 +102,15 @@ class Router:
 
     def _learn(self, decision: Decision, request: RerouteRequested | None, earlier: dict[int, Decision]) -> None:
         """What the decision says of those before it; once, with the row."""
+        metrics = self._metrics
         for item in returned_of(request, earlier) if request is not None else ():
-            self._metrics.returned.labels(item.unit, item.decided_by, item.reason, item.band).inc()
+            metrics.returned.labels(item.unit, item.decided_by, item.band).inc()
+            metrics.returned_reasons.labels(item.reason, item.band).inc()
         if (compared := compared_of(decision)) is not None:
-            metric = self._metrics.ordered if decision.decided_by == "human" else self._metrics.disposed
-            metric.labels(compared.unit, compared.reason, compared.band, compared.agreed).inc()
+            is_order = decision.decided_by == "human"
+            views, reasons = (metrics.ordered, metrics.ordered_reasons) if is_order else (metrics.disposed, metrics.disposed_reasons)
+            views.labels(compared.unit, compared.band, compared.agreed).inc()
+            reasons.labels(compared.reason, compared.agreed).inc()
 
     async def measure_drift(self) -> None:
         """Compare the last day's mix of destinations with the four weeks before; says once when it passes the alarm, and when it ends."""

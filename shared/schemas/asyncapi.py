@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from shared.dead_letters import REPLAY_ID, REPLAYED_AT
 from shared.events import (
     TYPE_OF,
     CaseStatus,
@@ -266,7 +267,7 @@ def _headers(channel: Channel) -> dict[str, Any]:
             "x-origin-offset": _text("its offset"),
             "x-failed-at": _text("when", format="date-time"),
         }
-        return {"type": "object", "required": list(told), "properties": told}
+        return {"type": "object", "required": list(told), "properties": told | _REPLAYED}
     uuid = {"format": "uuid"}
     told = {
         "ce_specversion": {"type": "string", "const": "1.0"},
@@ -278,16 +279,26 @@ def _headers(channel: Channel) -> dict[str, Any]:
         "content-type": {"type": "string", "const": "application/json"},
     }
     if not channel.writers:
-        return {"type": "object", "description": "none is needed; `traceparent` may be given", "properties": {"traceparent": _TRACE}}
+        told = {"traceparent": _TRACE} | _REPLAYED
+        return {"type": "object", "description": "none is needed; `traceparent` may be given", "properties": told}
     required = list(told)
     if channel.writers == ("router",):
         told["ce_causationid"] = _text("the `ce_id` of the record that was decided", **uuid)
         required.append("ce_causationid")
+    if channel.payload is RerouteRequested:
+        told["ce_causationid"] = _text("the id of what asked, by which the same question keeps its number", **uuid)
     if channel.writers == ("notifier",):
         told["ce_sequence"] = _text("the case's number for what happened; left out where there is none", pattern="^[0-9]{1,18}$")
-    else:
-        told["traceparent"] = _TRACE
-    return {"type": "object", "required": required, "properties": told}
+    told["traceparent"] = _TRACE
+    # Only what a service reads can have died there.
+    return {"type": "object", "required": required, "properties": told | (_REPLAYED if channel.readers else {})}
 
 
-_TRACE = _text("W3C Trace Context, as the request that began it said it; left out where none did")
+_TRACE = _text(
+    "W3C Trace Context of what led to this record; left out where no request said one and no traces are wanted",
+    pattern="^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+)
+_REPLAYED = {
+    REPLAY_ID: _text("of a dead letter that an operator put back: which replay; all else is as it first came", format="uuid"),
+    REPLAYED_AT: _text("when it was put back", format="date-time"),
+}

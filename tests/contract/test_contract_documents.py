@@ -1,9 +1,12 @@
 """The published documents say what the code does: the same text as generated, valid by their standards, every topic and route in them."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import create_autospec
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
@@ -20,6 +23,7 @@ from services.intake.openapi import document as openapi
 from services.intake.read_model import status_subscription
 from services.router.handlers import Router
 from services.router.reading import Reader
+from shared.dead_letters import put_back
 from shared.problems import Problem
 from shared.schemas.asyncapi import addresses, channels
 from shared.schemas.asyncapi import document as asyncapi
@@ -55,19 +59,27 @@ def test_the_openapi_document_is_valid_by_its_standard() -> None:
 
 @pytest.mark.parametrize("document", [openapi(), asyncapi()], ids=["openapi", "asyncapi"])
 def test_every_reference_of_a_document_leads_somewhere(document: dict[str, Any]) -> None:
-    def look(node: Any) -> None:
+    def references(node: Any) -> Iterator[str]:
         if isinstance(node, list):
             for item in node:
-                look(item)
+                yield from references(item)
         elif isinstance(node, dict):
             if isinstance(reference := node.get("$ref"), str):
-                found: Any = document
-                for name in reference.removeprefix("#/").split("/"):
-                    found = found[name]
+                yield reference
             for item in node.values():
-                look(item)
+                yield from references(item)
 
-    look(document)
+    def leads_somewhere(reference: str) -> bool:
+        found: Any = document
+        for name in reference.removeprefix("#/").split("/"):
+            if not isinstance(found, dict) or name not in found:
+                return False
+            found = found[name]
+        return True
+
+    every = set(references(document))
+    assert len(every) > 5
+    assert [reference for reference in sorted(every) if not leads_somewhere(reference)] == []
 
 
 def test_every_topic_is_in_the_document_once_with_its_partitions_and_retention() -> None:
@@ -111,6 +123,15 @@ def test_what_was_published_is_as_the_document_says(sample: dict[str, Any]) -> N
     validator = Draft202012Validator(document)
     assert list(validator.evolve(schema=message["payload"] | {"components": document["components"]}).iter_errors(sample["value"])) == []
     assert list(Draft202012Validator(message["headers"]).iter_errors(sample["headers"])) == []
+
+
+def test_a_dead_letter_put_back_says_so_as_the_document_has_it_wherever_a_service_reads() -> None:
+    document = asyncapi()
+    said = put_back("complaints.received", None, None, (), UUID(int=1), datetime(2026, 3, 9, tzinfo=UTC)).headers
+    for channel in channels(TOPICS):
+        name = channel.payload.__name__ if channel.payload else "DeadLetter"
+        known = document["components"]["messages"][name]["headers"]["properties"]
+        assert ({header for header, _ in said} <= set(known)) == bool(channel.readers or channel.payload is None), channel.name
 
 
 def test_every_route_of_the_door_is_in_its_document_and_nothing_else() -> None:

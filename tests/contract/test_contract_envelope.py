@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,6 +92,11 @@ def test_headers_follow_the_cloudevents_kafka_binding_in_binary_mode() -> None:
 def test_whatever_the_headers_hold_they_are_read(headers: list[tuple[str, bytes | None]]) -> None:
     envelope = read_envelope(clean_headers(headers))
     assert envelope.sequence is None or envelope.sequence >= 0
+
+
+@pytest.mark.parametrize("said", ["NIK 5371014107900001", "", "00-AA", "00-" + "g" * 32 + "-00f067aa0ba902b7-01", "x" * 100_000])
+def test_what_a_writer_put_where_a_trace_belongs_is_not_handed_on(said: str) -> None:
+    assert clean_headers([("traceparent", said.encode()), ("ce_id", b"1")]) == {"ce_id": "1"}
 
 
 @given(st.none() | st.binary(max_size=40))

@@ -169,7 +169,7 @@ async def test_verify_proves_every_timeline_and_names_each_broken_case_and_line(
             until=MONDAY + timedelta(days=30),
         )
     lines = await world.db.fetchval("SELECT count(*) FROM notifier.timeline")
-    assert await asked(world, "cases", "verify") == {"cases": 7, "lines": lines, "broken": []}
+    assert await asked(world, "cases", "verify") == {"cases": 7, "lines": lines, "erased": 0, "broken": []}
 
     await tamper(world, "UPDATE timeline SET what = 'nothing happened' WHERE complaint_id = $1 AND number = 2", CASES[0])
     await tamper(world, "DELETE FROM timeline WHERE complaint_id = $1 AND number = 3", CASES[1])

@@ -1,17 +1,20 @@
 """An export is read row by row: what is new comes in, what differs becomes changes, what is older or the same does nothing."""
 
 import asyncio
+import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.postgres import RunningPostgres
 from services.intake import publication
 from shared.masking import mask
 from tests.door import Door, fields_of, shared_door
-from tests.world import report
+from tests.world import report, until
 
 IMPORTS = "/v1/imports"
 MONDAY, TUESDAY, WEDNESDAY = "2026-07-13T09:00:00+07:00", "2026-07-14T09:00:00+07:00", "2026-07-15T09:00:00+07:00"
@@ -168,6 +171,33 @@ async def test_a_row_that_cannot_be_taken_is_told_and_spoils_no_neighbour(door: 
     told = {answer["line"]: fields_of(answer["problem"]) for answer in answers if "problem" in answer}
     assert told == {2: ["report.source_ref"], 3: ["exported_at"], 4: ["report.title"], 5: ["row"], 6: ["reported_at"], 7: ["exported_at"]}
     assert (await door.counts())["complaints"] == 2
+
+
+async def test_an_import_shows_what_came_of_its_rows_and_how_old_its_export_is(door: Door) -> None:
+    async def shown(name: str, **labels: str) -> float:
+        for family in text_string_to_metric_families((await door.http.get("/metrics")).text):
+            for sample in family.samples:
+                if sample.name == f"jalur_intake_{name}" and sample.labels == labels:
+                    return sample.value
+        return -1.0
+
+    def rows_of(source: str, outcome: str) -> Awaitable[float]:
+        return shown("imported_rows_total", source=source, outcome=outcome)
+
+    before = {outcome: await rows_of("lapor", outcome) for outcome in ("new", "same", "refused")}
+    assert min(before.values()) >= 0, "shown from the start"
+    yesterday = (await door.world.now() - timedelta(days=1)).isoformat()
+    await door.send_lines(IMPORTS, [row(1, yesterday), row(2, yesterday), row(3, yesterday, title=""), row(4, MONDAY, source_ref="8")])
+    assert {outcome: await rows_of("lapor", outcome) - count for outcome, count in before.items()} == {"new": 2, "same": 1, "refused": 1}
+
+    async def is_shown() -> bool:
+        return await shown("import_age_seconds", source="lapor") == pytest.approx(86400, abs=60)
+
+    await until("the newest export's age is shown", is_shown)
+    assert await shown("import_age_seconds", source="wbs") == -1, "nothing of who never imported"
+    other = await door.headers("source:kotak-saran")
+    await door.http.post(IMPORTS, content=json.dumps(row(5, yesterday, source_ref="9")), headers=other)
+    assert await rows_of("other", "new") == 1, "a name that an installation chose is no label"
 
 
 @pytest.mark.parametrize("way", ["submit", "change", "import", "newer export"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deploy.local.postgres import RunningPostgres
+from services.commands.access_database import apply_rights
 from services.intake.questions import CASE_STATES
 from services.intake.speakers import parse_role
 from services.intake.views import may_read
@@ -284,6 +285,7 @@ async def test_the_migration_fills_the_lists_as_the_statuses_would_have(dsn: str
             """
         )
         assert await migrate(dsn, "intake") == ["intake/003_lists.sql"]
+        await apply_rights(dsn)  # as `jalur migrate` does
         assert await rows() == kept
         changed = (await asked(door, "/v1/changes", "triage"))["items"]
         assert sorted(item["id"] for item in changed) == sorted(complaints[: len(CASE_STATES)])

@@ -49,7 +49,8 @@ async def test_nobody_else_decides(door: Door, role: str) -> None:
 
 
 async def test_a_complaint_that_is_not_there_cannot_be_decided(door: Door) -> None:
-    problem(await say(door, "decisions", "00000000-0000-4000-8000-000000000000", body(), "triage"), 404)
+    refused = problem(await say(door, "decisions", "00000000-0000-4000-8000-000000000000", body(), "triage"), 404)
+    assert refused["type"] == "urn:jalur:problem:not-found"
 
 
 async def test_a_repeated_decision_gets_the_first_answer_and_another_under_its_id_is_refused(door: Door) -> None:

@@ -104,7 +104,7 @@ async def test_an_odd_reference_finds_nothing(door: Door, reference: str) -> Non
 
 @pytest.mark.parametrize("name", ["x", "batch", "5049672", "0", "00000000-0000-4000-8000-00000000000g", "%00", "..%2f"])
 async def test_what_is_no_id_is_not_there(door: Door, name: str) -> None:
-    problem(await door.http.get(f"{PATH}/{name}"), 404)
+    assert problem(await door.http.get(f"{PATH}/{name}"), 404)["type"] == "urn:jalur:problem:not-found"
 
 
 async def test_paths_and_methods_that_are_not_there_are_told_as_problems(door: Door) -> None:

@@ -103,8 +103,10 @@ async def test_a_return_walks_the_ranking_and_an_order_is_obeyed_and_both_carry_
     assert (by_number[3]["agency"], by_number[4]["why"]) == ("Kejaksaan", "ordered")
     assert {"cause", "by", "order", "refused_units"}.isdisjoint(walked), "an event says what was decided"
     assert await measured(router, "jalur_router_returned_total") == 1
-    assert await measured(router, 'jalur_router_returned_total{band="0.80-0.90",decided_by="router",reason="term",unit="imigrasi"}') == 1
+    assert await measured(router, 'jalur_router_returned_total{band="0.80-0.90",decided_by="router",unit="imigrasi"}') == 1
+    assert await measured(router, 'jalur_router_returned_reasons_total{band="0.80-0.90",reason="term"}') == 1
     assert await measured(router, 'jalur_router_ordered_total{agreed="no"') == 3
+    assert await measured(router, 'jalur_router_ordered_reasons_total{agreed="no"') == 3
     await until_ready(router)
 
 

@@ -58,7 +58,8 @@ async def test_a_read_only_database_gives_batches_back_and_makes_no_dead_letters
 
 
 def test_what_the_server_says_of_itself_comes_again_and_what_it_says_of_values_does_not() -> None:
-    of_the_server = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError)
+    dying = asyncpg.InternalClientError  # a statement begun on a connection whose server was killed
+    of_the_server = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError, dying)
     of_values = (asyncpg.UniqueViolationError, asyncpg.NumericValueOutOfRangeError, asyncpg.RaiseError)
     assert all(issubclass(error, AWAY) for error in (*of_the_server, asyncpg.DiskFullError))
     assert not any(issubclass(error, AWAY) for error in of_values)

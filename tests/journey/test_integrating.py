@@ -59,13 +59,15 @@ async def test_the_guide_works_as_printed(world: World, folder: Path) -> None:
             "ROUTED": world.topics.routed("imigrasi"),
             "UPDATES": world.topics.updates("imigrasi"),
         }
-        await follow(shell(folder, environment))
+        shown = await follow(shell(folder, environment))
+        assert shown["2026-0001"] == ["answered", '["Paspor dapat diambil di loket 3."]'], "what the reporter reads in the end"
     finally:
         for service in services:
             service.stop()
 
 
-async def follow(run: Run) -> None:
+async def follow(run: Run) -> dict[str, list[str]]:
+    """What the guide's feed shows in the end, by the source's reference."""
     keys, post, many, unit = blocks("bash")
     await run(keys)
     first = json.loads(await run(post))
@@ -100,8 +102,8 @@ async def follow(run: Run) -> None:
     finally:
         os.kill(process, 9)
 
-    async def ended() -> bool:
+    async def ended() -> dict[str, list[str]]:
         found = await states()
-        return found["2026-0001"] == ["answered", '["Paspor dapat diambil di loket 3."]'] and found["2026-0002"][0] == "accepted"
+        return found if found["2026-0001"][0] == "answered" and found["2026-0002"][0] == "accepted" else {}
 
-    await until("the feed says the answer, and that the other is taken", ended)
+    return await until("the feed says the answer, and that the other is taken", ended)

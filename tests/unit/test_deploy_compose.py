@@ -39,7 +39,7 @@ GOOD: dict[str, Any] = {
             "cpus": 1,
             "pids_limit": 1,
             "restart": "no",
-            "command": ["python", "-m", "deploy.postgres.migrate"],
+            "command": ["jalur", "migrate"],
             "depends_on": {"postgres": {"condition": "service_healthy"}},
         },
     }
@@ -48,7 +48,7 @@ GOOD: dict[str, Any] = {
 
 def test_a_container_as_it_should_be_has_no_fault() -> None:
     assert faults(GOOD, PROJECT) == []
-    assert own_commands(GOOD) == [["python", "-m", "deploy.postgres.migrate"]]
+    assert own_commands(GOOD) == [["jalur", "migrate"]]
 
 
 @pytest.mark.parametrize(

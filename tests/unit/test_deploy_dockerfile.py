@@ -23,6 +23,11 @@ def test_steps_keep_their_order_folder_and_environment() -> None:
     ]
 
 
+def test_an_argument_is_what_it_is_where_nobody_gives_another() -> None:
+    build, last = read_dockerfile("FROM a AS build\nRUN one\nARG PACKAGES=services\nRUN two\nFROM b\nRUN three\n")
+    assert [step.environment for step in (*build.steps, *last.steps) if isinstance(step, Run)] == [{}, {"PACKAGES": "services"}, {}]
+
+
 def test_a_later_stage_says_who_it_is_and_what_it_starts() -> None:
     _, last = read_dockerfile(
         "FROM a AS build\nFROM b\nCOPY --from=build /opt/x /opt/x\nUSER 10001:10001\nEXPOSE 8080\n"

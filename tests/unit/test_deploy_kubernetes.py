@@ -86,6 +86,14 @@ def test_a_secret_in_an_environment_is_found_in_every_container() -> None:
     assert faults(manifests) == ["StatefulSet router: first: JALUR_KAFKA_PASSWORD holds a secret: give it as a file"]
 
 
+def test_a_job_that_is_made_each_night_is_held_to_the_same() -> None:
+    pod = {**POD, "containers": [{**CONTAINER, "args": ["jalur", "retention", "run"], "securityContext": {}}]}
+    nightly = {"kind": "CronJob", "metadata": {"name": "retention"}, "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}}
+    found = faults([*GOOD, nightly])
+    assert found == ["CronJob retention: router may gain privileges", "CronJob retention: router: its tree is not read-only"]
+    assert commands([nightly]) == [["jalur", "retention", "run"]]
+
+
 def test_lag_is_asked_of_groups_and_topics_that_exist() -> None:
     manifests = copy.deepcopy(GOOD)
     manifests[4]["spec"]["triggers"] = [{"metadata": {"consumerGroup": "router", "topic": "complaints.recieved"}}]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from deploy.check.names import names_in, unknown
-from deploy.postgres.migrate import PLUMBING
 from services.commands.connect import Stack
+from shared.postgres import PLUMBING
 from shared.publisher import connection_options
 from shared.settings import Settings, SettingsError, postgres_address
 

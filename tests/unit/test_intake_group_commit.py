@@ -41,9 +41,9 @@ Submit = Callable[[str], Awaitable[str]]
 
 
 @asynccontextmanager
-async def running(store: Store) -> AsyncIterator[Submit]:
+async def running(store: Store, lane_of: Callable[[str], str] = lambda _item: "") -> AsyncIterator[Submit]:
     group: GroupCommit[str, str] = GroupCommit(
-        store.commit_all, store.commit_one, lambda item: [item[-1]], IntakeMetrics(), gives_up_on=(OSError, TimeoutError)
+        store.commit_all, store.commit_one, lambda item: [item[-1]], IntakeMetrics(), gives_up_on=(OSError, TimeoutError), lane_of=lane_of
     )
     task = asyncio.create_task(group.run())
     try:
@@ -132,3 +132,22 @@ async def test_whoever_waits_when_it_ends_is_told_that_the_outcome_is_unknown() 
     with pytest.raises(TimeoutError):
         await under_way
     assert await behind == "<2b>", "what had not begun is still committed"
+
+
+@pytest.mark.parametrize(
+    ("lane_of", "is_fair"), [(lambda item: item.partition("/")[0], True), (lambda _item: "", False)], ids=["lanes", "none"]
+)
+async def test_a_crowd_of_one_lane_does_not_keep_another_waiting(lane_of: Callable[[str], str], is_fair: bool) -> None:
+    store = Store()
+    async with running(store, lane_of) as submit:
+        store.is_open.clear()
+        first = asyncio.ensure_future(submit("noisy/first"))
+        crowd = [asyncio.ensure_future(submit(f"noisy/{chr(0x4E00 + number)}")) for number in range(1000)]
+        quiet = [asyncio.ensure_future(submit(f"quiet/{chr(0x3041 + number)}")) for number in range(20)]
+        await asyncio.sleep(0)
+        store.is_open.set()
+        await asyncio.gather(first, *crowd, *quiet)
+    waited = max(number for number, group in enumerate(store.groups) if any(item.startswith("quiet") for item in group))
+    assert (waited <= 1) is is_fair, f"the last of the quiet ones was in group {waited} of {len(store.groups)}"
+    order = [item for group in store.groups for item in group if item.startswith("noisy/") and item != "noisy/first"]
+    assert order == sorted(order), "a lane keeps its own order"

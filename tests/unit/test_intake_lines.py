@@ -28,9 +28,10 @@ class Chunks:
 async def lines_of(chunks: list[bytes]) -> list[tuple[int, bytes | None]]:
     """Number and line; None for one that is too large."""
     request: Any = Chunks(chunks)
-    return [(number, None if isinstance(line, Problem) else line) async for number, line in read_lines(request)]
+    return [(number, None if isinstance(line, Problem) else line) async for number, line in read_lines(request, PLENTY)]
 
 
+PLENTY = 1 << 30
 LARGE = b"x" * (MOST_BYTES + 1)
 FITS = b"x" * MOST_BYTES
 PIECES = st.sampled_from([b"", b"\n", b"\r\n", b"a", b"bc", b" ", b"{}\n", b"\n\n", LARGE, FITS, LARGE + b"\n"])
@@ -58,3 +59,22 @@ async def test_a_body_is_read_whole_up_to_its_limit(chunks: list[bytes]) -> None
         with pytest.raises(Problem) as refused:
             await read_body(request)
         assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("chunk", [b"\n", b"x", b"{}\n", b" \n"], ids=["empty lines", "no end", "lines", "blanks"])
+async def test_a_stream_without_an_end_comes_to_one(chunk: bytes) -> None:
+    taken = 0
+
+    class Endless(Chunks):
+        async def stream(self) -> AsyncIterator[bytes]:
+            nonlocal taken
+            while True:
+                taken += 1
+                yield chunk * 4096
+
+    request: Any = Endless([])
+    with pytest.raises(Problem) as refused:
+        async for _ in read_lines(request, 1 << 20):
+            pass
+    assert refused.value.status == 413
+    assert taken <= (1 << 20) // (4096 * len(chunk)) + 1

@@ -53,17 +53,17 @@ def test_what_was_never_given_out_is_refused_and_breaks_nothing(text: str) -> No
 @pytest.mark.parametrize("end", ["", "=", " ", "\n", "é"])
 def test_a_cursor_with_anything_changed_is_refused(end: str) -> None:
     for name, read, cursor in (("cursor", read_list_question, write_position(SOMEWHERE)), ("after", read_feed_question, write_change(7))):
-        refusal([(name, cursor[:-1] + end)], read)
-        refusal([(name, cursor.swapcase())], read)
+        assert refusal([(name, cursor[:-1] + end)], read).errors[0]["field"] == name
+        assert refusal([(name, cursor.swapcase())], read).errors[0]["field"] == name
 
 
 def test_a_cursor_of_the_feed_is_none_of_a_list() -> None:
-    refusal([("cursor", write_change(7))])
-    refusal([("after", write_position(SOMEWHERE))], read_feed_question)
+    assert refusal([("cursor", write_change(7))]).errors[0]["field"] == "cursor"
+    assert refusal([("after", write_position(SOMEWHERE))], read_feed_question).errors[0]["field"] == "after"
 
 
 def test_an_instant_beyond_the_calendar_is_refused() -> None:
-    refusal([("cursor", "bP" + "_" * 31 + "w")])
+    assert refusal([("cursor", "bP" + "_" * 31 + "w")]).errors[0]["field"] == "cursor"
 
 
 def test_every_filter_may_be_left_out() -> None:

@@ -26,7 +26,9 @@ def test_every_locked_package_is_listed_with_its_licence_and_no_other() -> None:
 def test_what_runs_is_marked_and_may_be_passed_on_with_the_image() -> None:
     running = {name: licence for name, (licence, purpose) in LISTED.items() if purpose == "running"}
     assert set(running) == locked(ROOT / "requirements" / "services.txt")
-    assert [name for name, licence in running.items() if re.search(r"\b(A?GPL|SSPL|BUSL)", licence)] == []
+    with_traces = {name: licence for name, (licence, purpose) in LISTED.items() if purpose == "traces"}
+    assert set(with_traces) == locked(ROOT / "requirements" / "otel.txt") - set(running)
+    assert [name for name, licence in (running | with_traces).items() if re.search(r"\b(A?GPL|SSPL|BUSL)", licence)] == []
 
 
 def test_a_licence_is_listed_as_the_package_states_it() -> None:

@@ -5,12 +5,14 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from services.commands.top import FIGURES, UNITS
+from services.intake.imports import Outcome
 from services.notifier.reconcile import ORPHAN_REASONS
 from services.router.feedback import _BANDS, NONE, Agreed
 from shared import metric_table as sets
@@ -118,10 +120,19 @@ def test_the_closed_sets_are_those_that_the_services_use() -> None:
     assert get_args(Agreed) == sets.AGREED
     assert NONE in sets.REASONS
     assert ORPHAN_REASONS == sets.ORPHANED
+    assert (*get_args(Outcome), "refused") == sets.IMPORTED
+    assert [sets.source_label(source) for source in ("lapor", "kotak-saran", None)] == ["lapor", "other", "other"]
     source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "services/intake").glob("*.py"))
     problems = set(re.findall(r'Problem\(\s*\d{3},\s*"([a-z-]+)"', source + (ROOT / "shared/problems.py").read_text(encoding="utf-8")))
     assert problems <= set(sets.PROBLEMS), "an HTTP problem is a label: put it into the metrics' table"
     assert len(problems) > 10
+
+
+def test_a_scrape_with_every_label_present_stays_small() -> None:
+    """A sample takes some 15 µs to write; a label more multiplies a whole family. `python -m benchmarks.scrapes` measures it."""
+    for service in ("intake", "router", "notifier"):
+        own = [metric for metric in every_metric() if metric.name.startswith(f"jalur_{service}_")]
+        assert sum(prod(map(len, metric.labels.values())) for metric in own) < 1500, service
 
 
 def test_what_has_never_happened_is_shown_as_zero_and_names_are_unique() -> None:

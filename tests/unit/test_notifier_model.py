@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from hypothesis import HealthCheck, settings
@@ -112,6 +112,8 @@ class Watched(KeptCase):
 
 
 class Office(RuleBasedStateMachine):
+    compared: ClassVar[int] = 0  # cases that ended as one batch of the same facts does, over all runs
+
     def __init__(self) -> None:
         super().__init__()
         self.now = self.until = MONDAY
@@ -398,6 +400,7 @@ class Office(RuleBasedStateMachine):
                 ours, theirs = ended(kept), ended(other)
                 differing = {name: (value, theirs[name]) for name, value in ours.items() if theirs[name] != value}
                 assert not differing, f"{case}: {differing}"
+                Office.compared += 1
 
 
 def ended(kept: Watched) -> dict[str, Any]:
@@ -408,6 +411,8 @@ def ended(kept: Watched) -> dict[str, Any]:
 
 
 def test_a_case_keeps_its_promises_through_everything_that_can_happen_to_it() -> None:
+    before = Office.compared
     run_state_machine_as_test(
         Office, settings=settings(max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
     )
+    assert Office.compared >= before + 50, "every run came to its end with cases to compare"

@@ -40,21 +40,25 @@ def worked_out(kept: KeptCase, **absences: Any) -> Prepared | None:
     return prepare(case, (case.sequence, case.head, case.timed_by, case.next_due_at), CLOCKWORK, {**kept.absences, **absences}, TOPICS)
 
 
-def written_ahead(item: Prepared, entries: int, now: datetime) -> tuple[Any, ...]:
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def written_ahead(item: Prepared, entries: int, now: datetime, traceparent: str | None = None) -> tuple[Any, ...]:
     stamp, late = stamps_of(now, item.key[3])
     line = item.line(CASE_ID, entries, now)
     return (
-        list(item.events(CASE_ID, stamp, late)),
+        list(item.events(CASE_ID, stamp, late, traceparent)),
         [line],
         (item.sequence, item.next_due_at, item.is_watched, item.clocks_at(stamp), line.number, line.hash),
     )
 
 
-def written_by_the_sweep(kept: KeptCase, until: datetime, now: datetime) -> tuple[Any, ...]:
+def written_by_the_sweep(kept: KeptCase, until: datetime, now: datetime, traceparent: str | None = None) -> tuple[Any, ...]:
     case = loaded(kept)
+    case.traceparent = traceparent
     domain.fire(case, until, Setting(CLOCKWORK, now, kept.absences))
     messages = messages_of(case, TOPICS, now)
-    lines = lines_of(case, now)
+    lines = lines_of(case, now, bytes)
     return (
         [(item.topic, item.key, item.headers_json(), item.value) for item in messages],
         lines,
@@ -99,7 +103,8 @@ def test_a_firing_worked_out_ahead_is_what_the_sweep_leaves(told: list[Any], fir
         return
     now = instant + timedelta(microseconds=late)
     assert item.kind in ("reminder", "due", "overdue", "escalated", "unacknowledged")
-    assert written_ahead(item, entries, now) == written_by_the_sweep(kept, instant, now)
+    for traceparent in (None, TRACEPARENT):
+        assert written_ahead(item, entries, now, traceparent) == written_by_the_sweep(kept, instant, now, traceparent)
 
 
 def test_the_plain_case_is_worked_out() -> None:

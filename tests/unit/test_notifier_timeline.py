@@ -14,6 +14,8 @@ from tests.cases import CASE_ID, LONG_AFTER, says
 from tests.facts import MONDAY, changed, decided, hours, received
 from tests.memory import KeptCase
 
+SALT = b"salt for the tests"
+
 
 class Recorded(KeptCase):
     """A kept case whose lines are kept as well, as the database keeps them."""
@@ -23,7 +25,7 @@ class Recorded(KeptCase):
         self.lines: list[Line] = []
 
     def _save(self, now: datetime) -> KeptCase:
-        self.lines += lines_of(Case(self.case.id, noted=self.case.noted, entries=self.case.entries, head=self.case.head), now)
+        self.lines += lines_of(Case(self.case.id, noted=self.case.noted, entries=self.case.entries, head=self.case.head), now, lambda: SALT)
         return super()._save(now)
 
 
