@@ -49,6 +49,8 @@ def runs_of(life: Life, row: Policy, assignment: UUID | None = None) -> list[Run
         elif event.mark == "reopened":
             lasting.clear()
         if is_own and event.mark in row.starts and not lasting:
+            if running is not None and event.mark == "received":
+                running.stopped_at, running = event.at, None  # taken up again before it had stopped: the period is given anew
             if running is None:
                 running = Run(subject, row, len(found) + 1, event.at)
                 found.append(running)

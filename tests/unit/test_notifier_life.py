@@ -392,6 +392,16 @@ def test_a_reopened_case_that_nobody_has_is_asked_of_the_router() -> None:
     assert (kept.status().state, clock(kept, "REROUTE_PENDING").state, kept.case.has_owner) == ("assigned", "stopped", True)
 
 
+def test_a_report_that_was_another_agencys_and_is_reopened_has_its_whole_period_again() -> None:
+    gone = decided(CASE_ID, "other_agency", at=hours(1), source="loket", is_oversight=True)
+    kept = told(CASE_ID, [[received(CASE_ID, source="loket"), *gone]])
+    assert (kept.status().state, clock(kept, "LAPOR_VERIFIKASI").state) == ("transferred", "stopped")
+    kept.tell(changed(CASE_ID, "reopened", hours(30)))
+    first, second = clocks(kept, "LAPOR_VERIFIKASI")
+    assert (first.state, second.state, second.started_at) == ("stopped", "running", hours(30))
+    assert second.due_at > first.due_at
+
+
 def test_history_takes_nothing_from_a_unit_and_runs_no_clock() -> None:
     kept = told(CASE_ID, [[received(CASE_ID, is_final=True), routed(CASE_ID)], [says("imigrasi", "answered", 2)]])
     assert refusal(kept) == "the report was finished at its source before it came in"
