@@ -7,7 +7,6 @@ connections only. A limit here costs a request nothing but a few comparisons: a 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from pydantic_core import to_json
@@ -17,7 +16,7 @@ from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
 from shared.connection_ends import Flow, Outlet
-from shared.limits import Limits, Network, address_reader
+from shared.limits import Limits, Network, address_reader, is_within
 from shared.problems import Problem
 
 _HEAD, _BODY, _DONE = range(3)
@@ -57,8 +56,7 @@ class Connections:
     def enter(self, protocol: "LimitedProtocol", peer: str) -> bool:
         """Whether there is room. Where all places are taken, whoever waits longest for nothing makes room."""
         address = self._read(peer, b"")
-        is_proxy = any(_within(peer, network) for network in self._proxies)
-        if not is_proxy and self._of[address] >= self.limits.connections_per_address:
+        if not is_within(peer, self._proxies) and self._of[address] >= self.limits.connections_per_address:
             return False
         if len(self._open) >= self.limits.connections:
             idle = next((item for item in self._open if item.is_waiting), None)
@@ -76,13 +74,6 @@ class Connections:
             self._of[address] -= 1
             if not self._of[address]:
                 del self._of[address]
-
-
-def _within(peer: str, network: Network) -> bool:
-    try:
-        return ip_address(peer) in network
-    except ValueError:
-        return False
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -107,11 +98,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unwanted = 0
         self._is_taken = True  # whether the client takes its answers
         self._is_lingering = False  # the last word is said
+        # For the rest of a body after its answer, in all: what comes of it buys no time. As long as uvicorn waits for a next request.
+        self._answered_seconds = min(float(self.timeout_keep_alive), self._limits.body_seconds)
 
     @property
     def is_waiting(self) -> bool:
-        """For a request that has not come."""
-        return self._phase != _BODY and (self.cycle is None or self.cycle.response_complete) and not self.pipeline
+        """For a request that has not come, or for the rest of one that was answered already: nobody waits for an answer."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.pipeline
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         remote = get_remote_addr(transport)
@@ -145,11 +138,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._overhead += len(data)
         super().data_received(data)
         if self._phase == _DONE:
-            if self._is_taken:
+            if self._is_taken and not self.is_waiting:
                 self._deadline = None
+            elif self._is_taken and self._deadline is None:
+                # Empty lines, or the end of a body after its answer: uvicorn stopped its own timer for them, and no request begins.
+                self._await_client(self._limits.head_seconds)
         elif self._deadline is None:
             self._await_client(self._limits.head_seconds if self._phase == _HEAD else self._limits.body_seconds)
-        elif self._progress:
+        elif self._progress and not self.cycle.response_complete:
             # Each byte buys time, and none can be saved up: a body that trickles ends, whatever its length.
             latest = self.loop.time() + self._limits.body_seconds
             self._deadline = min(latest, self._deadline + self._progress / self._limits.body_rate)
@@ -184,6 +180,11 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._phase, self._overhead = _DONE, 0
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._phase == _BODY and self.is_waiting and self._is_taken and not self._is_lingering and not self.transport.is_closing():
+            self._await_client(self._answered_seconds)
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._is_taken = False
@@ -193,7 +194,9 @@ class LimitedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._is_taken = True
         self._deadline = None
-        if self._phase != _DONE:
+        if self.is_waiting:
+            self._await_client(self._answered_seconds if self._phase == _BODY else self._limits.head_seconds)
+        elif self._phase != _DONE:
             self._await_client(self._limits.body_seconds)
 
     def _resumed(self) -> None:
@@ -222,7 +225,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if not self._is_lingering and not self.transport.is_closing():
                 self._all.on_closed("answer_not_taken")
             self.transport.abort()
-        elif self._phase == _HEAD:
+        elif self._phase != _BODY:
             self.end("head_slow")
         else:
             self.end("body_slow", Problem(408, "too-slow", "Too slow", "the body did not come in time; send it again with the same key"))

@@ -1,8 +1,8 @@
 """What one caller may ask of a server, and the buckets that hold it to that. Pure: time enters as an argument."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 _MOST_NAMES = 20_000
 _LONGEST_FORWARDED = 2048
@@ -105,7 +105,16 @@ class Buckets:
 
 def read_networks(text: str) -> tuple[Network, ...]:
     """Addresses and networks, by commas; raises `ValueError` naming the first that is none."""
-    return tuple(ip_network(word.strip()) for word in text.split(",") if word.strip())
+    return tuple(_read_network(word.strip()) for word in text.split(",") if word.strip())
+
+
+def is_within(text: str, networks: Iterable[Network]) -> bool:
+    """Whether this is an address in one of them; False for what is no address."""
+    try:
+        address = _read_address(text)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
 
 
 def address_reader(trusted: tuple[Network, ...]) -> Callable[[str, bytes], str]:
@@ -114,13 +123,6 @@ def address_reader(trusted: tuple[Network, ...]) -> Callable[[str, bytes], str]:
     Of IPv6 the first 64 bits: a caller has all the rest to himself. What stands left of the first foreign address is hearsay.
     """
 
-    def is_trusted(text: str) -> bool:
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return False
-        return any(address in network for network in trusted)
-
     known: dict[str, bool] = {}
 
     def read(peer: str, forwarded: bytes) -> str:
@@ -128,18 +130,30 @@ def address_reader(trusted: tuple[Network, ...]) -> Callable[[str, bytes], str]:
             if peer not in known:
                 if len(known) > 1000:
                     known.clear()
-                known[peer] = is_trusted(peer)
+                known[peer] = is_within(peer, trusted)
             if known[peer]:
                 for hop in reversed(forwarded[-_LONGEST_FORWARDED:].decode("latin-1").split(",")):
                     said = _plain(hop)
                     if said is None:
                         break
                     peer = said
-                    if not is_trusted(said):
+                    if not is_within(said, trusted):
                         break
         return _bundled(peer) if ":" in peer else peer
 
     return read
+
+
+def _read_address(text: str) -> IPv4Address | IPv6Address:
+    """A socket of both families shows an IPv4 peer as ::ffff:192.0.2.1: that is 192.0.2.1."""
+    address = ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _read_network(text: str) -> Network:
+    network = ip_network(text)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return ip_network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
 
 def _plain(hop: str) -> str | None:
@@ -157,8 +171,7 @@ def _plain(hop: str) -> str | None:
 
 def _bundled(peer: str) -> str:
     try:
-        address = ip_address(peer.partition("%")[0])
+        address = _read_address(peer.partition("%")[0])
     except ValueError:
         return peer
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped) if mapped else str(ip_network((address, 64), strict=False))
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))

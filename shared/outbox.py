@@ -5,8 +5,9 @@ that the next one leaves only after the one before it was acknowledged. Where th
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import asyncpg
 from pydantic_core import from_json
@@ -14,7 +15,8 @@ from pydantic_core import from_json
 from shared.envelope import Message
 from shared.logs import get_logger
 from shared.metrics import LaneMetrics, OutboxMetrics
-from shared.outbox_turns import BY_INDEX, LAGS, round_query
+from shared.outbox_pace import Pace
+from shared.outbox_turns import BY_INDEX, LAGS, OLDEST_TO_GO, WAITING, Sight, round_query
 from shared.postgres import AWAY, Connection
 from shared.publisher import REFUSED_FOR_GOOD, Publisher
 
@@ -24,6 +26,7 @@ _ROUND = 1000
 _TICK_SECONDS = 0.1
 _GATHER_SECONDS = 0.03  # a round of many costs little more than a round of one
 _PAUSE_SECONDS = 2.0
+_ALL = ("", "")  # the one lane of an outbox that has none
 
 
 async def add_to_outbox(connection: Connection, messages: Sequence[Message]) -> None:
@@ -43,15 +46,26 @@ def encode_headers(message: Message) -> str:
     return message.headers_json()
 
 
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """An outbox in which each source's events stand in a lane. `undecided` counts by lane whose report in `topic` nobody has decided."""
+
+    metrics: LaneMetrics
+    topic: str
+    undecided: Callable[[Connection], Awaitable[Mapping[str, int]]]
+    pace: Pace = field(default_factory=Pace)
+
+
 class Relay:
     """Moves one service's outbox to Kafka. `wake()` after a commit; else it looks every 100 ms."""
 
-    def __init__(self, dsn: str, service: str, publisher: Publisher, metrics: OutboxMetrics, lanes: LaneMetrics | None = None) -> None:
+    def __init__(self, dsn: str, service: str, publisher: Publisher, metrics: OutboxMetrics, lanes: Lanes | None = None) -> None:
         self._dsn = dsn
         self._service = service
         self._publisher = publisher
         self._metrics = metrics
         self._lanes = lanes
+        self._sight = Sight(_ROUND)
         self._wake = asyncio.Event()
         self._paused: dict[str, float] = {}
         self._has_failed = True
@@ -85,7 +99,7 @@ class Relay:
                 "tcp_keepalives_interval": "5",
                 "tcp_keepalives_count": "3",
                 "tcp_user_timeout": "15000",
-                **(BY_INDEX if self._lanes else {}),
+                **BY_INDEX,
             },
         )
         try:
@@ -115,13 +129,11 @@ class Relay:
         loop = asyncio.get_running_loop()
         self._paused = {topic: until for topic, until in self._paused.items() if until > loop.time()}
         query = round_query(has_lanes=self._lanes is not None, has_failed=self._has_failed)
-        rows = await connection.fetch(query, list(self._paused), _ROUND)
-        taken: dict[tuple[str, bytes], asyncpg.Record] = {}
-        for row in rows:
-            taken.setdefault((row["topic"], row["key"]), row)
-        if not taken:
+        chosen = await connection.fetch(query, list(self._paused), _ROUND, *self._extent())
+        found = {(row["topic"], row["lane"]) if self._lanes else _ALL: (row["seen"], row["complaints"]) for row in chosen}
+        self._sight.learn(found)
+        if not chosen:
             return False
-        chosen = list(taken.values())
         outcomes = await self._publisher.send_all([_message(row) for row in chosen])
         if len(chosen) > 1:
             # Kafka refuses a whole batch for one record in it: only what is refused by itself can never be taken.
@@ -134,6 +146,10 @@ class Relay:
         if sent:
             await connection.execute("DELETE FROM outbox WHERE id = ANY ($1::bigint[])", sent)
             self._metrics.sent.inc(len(sent))
+        if self._lanes is not None:
+            for row, outcome in zip(chosen, outcomes, strict=True):
+                if outcome is None and row["topic"] == self._lanes.topic:
+                    self._lanes.pace.sent(row["lane"])
         for row, outcome in failures:
             if isinstance(outcome, REFUSED_FOR_GOOD):
                 await self._set_aside(connection, row["id"], outcome)
@@ -144,7 +160,19 @@ class Relay:
             if was_answering:
                 _log.warning("Kafka does not take events; they wait in the outbox", error=type(failures[0][1]).__name__)
             await asyncio.sleep(0.5)
-        return len(chosen) < len(rows) or len(rows) == _ROUND
+        return len(chosen) == _ROUND or sum(seen for seen, _ in found.values()) > len(chosen)
+
+    def _extent(self) -> tuple[object, ...]:
+        if self._lanes is None:
+            return (self._sight.of(_ALL),)
+        wide = self._sight.widths
+        return (
+            self._lanes.topic,
+            list(self._lanes.pace.held),
+            [topic for topic, _ in wide],
+            [lane for _, lane in wide],
+            list(wide.values()),
+        )
 
     async def _set_aside(self, connection: "asyncpg.Connection[asyncpg.Record]", row_id: int, error: BaseException) -> None:
         async with connection.transaction():
@@ -174,8 +202,17 @@ class Relay:
         self._metrics.failed.set(row["failed"])
         self._metrics.oldest.set(max(0.0, row["oldest"]))
         if self._lanes is not None:
-            found = await connection.fetch(LAGS)
-            self._lanes.show({lag["lane"]: (lag["waiting"], max(0.0, lag["oldest"])) for lag in found})
+            await self._measure_lanes(connection, self._lanes)
+
+    async def _measure_lanes(self, connection: "asyncpg.Connection[asyncpg.Record]", lanes: Lanes) -> None:
+        found = await connection.fetch(LAGS)
+        lanes.metrics.show({lag["lane"]: (lag["waiting"], max(0.0, lag["oldest"])) for lag in found})
+        # In this order: what is accepted between the two looks counts as waiting, never as ahead.
+        undecided = await lanes.undecided(connection)
+        waiting = {row["lane"]: row["count"] for row in await connection.fetch(WAITING, lanes.topic)}
+        lanes.pace.look(undecided, waiting)
+        # What is held waits for its own source's turn, not for Kafka.
+        self._metrics.oldest.set(max(0.0, await connection.fetchval(OLDEST_TO_GO, lanes.topic, list(lanes.pace.held)) or 0.0))
 
 
 def _message(row: "asyncpg.Record") -> Message:

@@ -119,7 +119,7 @@ class Door:
                 return await self._accept(submission, speaker, exported_at=exported_at)
 
             async with locks.setdefault(row.report.source_ref, asyncio.Lock()):
-                answer = await accept_row(self.intake, row, speaker, submit)
+                answer = await accept_row(self.intake, row, speaker, submit, lambda: self.limits.place(speaker))
             self.intake.metrics.imported.labels(source, answer["outcome"]).inc()
             return answer
 

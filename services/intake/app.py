@@ -23,7 +23,7 @@ from shared.broker import BatchConsumer
 from shared.certificates import CertificateWatch
 from shared.health import Ends, Progress
 from shared.metrics import IntakeMetrics
-from shared.outbox import Relay
+from shared.outbox import Lanes, Relay
 from shared.postgres import AWAY, IN_DOUBT, open_pool, transaction
 from shared.problems import Problem
 from shared.publisher import Publisher
@@ -32,8 +32,8 @@ from shared.settings import Settings
 from shared.topics import Topics
 from shared.web import Readiness, operator_routes, respond
 
-# The door counts who asks it; who watches the service is never refused.
-_COUNTED_BY_DOOR_OR_NEVER = ("/v1/", "/health/", "/metrics")
+# Who watches the service is never refused; whatever else is asked counts, also what nobody serves.
+_NEVER_COUNTED = ("/health/live", "/health/ready", "/metrics")
 
 
 class _Intake(FastAPI):
@@ -44,12 +44,12 @@ class _Intake(FastAPI):
             await super().__call__(scope, receive, send)
             return
         try:
+            if scope["path"] not in _NEVER_COUNTED:
+                self.state.limits.admit_address(scope)
             if scope["path"] == SUBMIT and scope["method"] == "POST":
                 response = await self.state.door.submit(HttpRequest(scope, receive, send))
                 await response(scope, receive, send)
             else:
-                if not scope["path"].startswith(_COUNTED_BY_DOOR_OR_NEVER):
-                    self.state.limits.admit_address(scope)
                 await super().__call__(scope, receive, send)
         except Problem as problem:
             await respond(self.state.door.problem_of(problem))(scope, receive, send)
@@ -68,7 +68,7 @@ def build(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool = await open_pool(settings.postgres, service="intake")
         publisher = Publisher(settings)
-        relay = Relay(settings.postgres, "intake", publisher, metrics.outbox, metrics.lanes)
+        relay = Relay(settings.postgres, "intake", publisher, metrics.outbox, Lanes(metrics.lanes, topics.received, store.count_undecided))
         intake = Intake(pool, topics, relay, metrics, settings.resend_after_seconds)
         group: GroupCommit[Request, Accepted] = GroupCommit(
             intake.accept_all,

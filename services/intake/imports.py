@@ -1,6 +1,8 @@
 """One row of a LAPOR! export: new, history, changed, the same, or older than what is known. Safe to repeat at any point."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -9,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, StrictInt
 
 from services.intake import known_rows, store
 from services.intake.changes import store_change
-from services.intake.differences import differences
+from services.intake.differences import differences, unmasked
 from services.intake.domain import Submission, When, original_of, refused_instant
 from services.intake.erasure import is_erased
 from services.intake.handlers import PATIENCE_SECONDS, Intake, patiently
 from services.intake.lapor_status import is_final
+from services.intake.publication import mask_report
 from services.intake.requests import Accepted
 from services.intake.speakers import Speaker
 from shared.postgres import read_clock, transaction
@@ -35,13 +38,17 @@ class ImportedRow(BaseModel):
 
 
 async def accept_row(
-    intake: Intake, row: ImportedRow, speaker: Speaker, submit: Callable[[Submission, datetime], Awaitable[Accepted]]
+    intake: Intake,
+    row: ImportedRow,
+    speaker: Speaker,
+    submit: Callable[[Submission, datetime], Awaitable[Accepted]],
+    place: Callable[[], AbstractAsyncContextManager[None]],
 ) -> dict[str, Any]:
-    """`submit` is the way every new report takes. Raises `Problem` for a row that cannot be taken."""
+    """`submit` is the way every new report takes, `place` a turn at the database. Raises `Problem` for a row that cannot be taken."""
     report, reference, source = row.report, row.report.source_ref, speaker.subject
     if reference is None or source is None:
         raise Problem(422, "invalid-field", "A field is not acceptable", "report.source_ref: is required", field="report.source_ref")
-    async with transaction(intake.pool) as connection:
+    async with place(), transaction(intake.pool) as connection:
         if row.exported_at > await read_clock(connection) + _CLOCK_SKEW:
             raise refused_instant("exported_at", "lies more than a day ahead")
         known = await known_rows.find_known_row(connection, source, reference, is_whole=True)
@@ -51,7 +58,7 @@ async def accept_row(
         except Problem as problem:
             if problem.kind != "identity-conflict":  # another import may have brought it in meanwhile, with other words
                 raise
-            async with transaction(intake.pool) as connection:
+            async with place(), transaction(intake.pool) as connection:
                 known = await known_rows.find_known_row(connection, source, reference)
             if known is None:
                 raise
@@ -60,7 +67,8 @@ async def accept_row(
                 outcome: Outcome = "history" if is_final(report.source_status) else "new"
                 return {"row": row.row, "outcome": outcome, "id": accepted.report.complaint_id, "changes": []}
     complaint_id = known.complaint_id if known is not None else accepted.report.complaint_id
-    outcome, kinds = await _compare(intake, row, speaker, complaint_id, reference)
+    async with place():
+        outcome, kinds = await _compare(intake, row, speaker, complaint_id, reference)
     return {"row": row.row, "outcome": outcome, "id": complaint_id, "changes": kinds}
 
 
@@ -74,6 +82,9 @@ async def _compare(intake: Intake, row: ImportedRow, speaker: Speaker, complaint
         assert known is not None
         before = Submission.model_validate_json(known.fields)
         changes = differences(before, row.report, row.exported_at)
+        if changes:  # after a recovery what is known may be masked, and would differ by its marks alone
+            before = unmasked(before, row.report, await asyncio.to_thread(mask_report, row.report))
+            changes = differences(before, row.report, row.exported_at)
         if known.exported_at is not None and row.exported_at <= known.exported_at:
             return ("older" if changes else "same"), []
         now = await read_clock(connection)

@@ -20,6 +20,7 @@ _SUBMISSIONS_AT_ONCE = 256
 # Whatever else a key asks for takes at most half of the database's connections.
 _REQUESTS_AT_ONCE = 4
 _IN_WORK = "jalur.in_work"
+_ADDRESS = "jalur.address"
 
 
 class DoorLimits:
@@ -43,11 +44,15 @@ class DoorLimits:
         self.most_batch_bytes = limits.batch_mib * 2**20
 
     def admit_address(self, scope: Scope) -> str:
-        """Who asks; raises `Problem` 429 where that address asks too often."""
+        """Who asks, counted once for a request; raises `Problem` 429 where that address asks too often."""
+        known: str | None = scope.get(_ADDRESS)
+        if known is not None:
+            return known
         forwarded = b",".join([value for name, value in scope["headers"] if name == b"x-forwarded-for"]) if self._has_proxies else b""
         address = self._address_of(scope["client"][0] if scope.get("client") else "", forwarded)
         if wait := self._addresses.take(address, self._clock()):
             raise self._too_often("address", wait, "this address sends more requests than it may")
+        scope[_ADDRESS] = address
         return address
 
     def admit_key(self, scope: Scope, speaker: Speaker, *, is_batch: bool = False) -> None:

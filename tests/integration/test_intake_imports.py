@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.postgres import RunningPostgres
-from services.intake import publication
+from services.intake import known_rows, publication
 from shared.masking import mask
 from tests.door import Door, fields_of, shared_door
 from tests.world import report, until
@@ -221,3 +221,24 @@ async def test_a_long_text_is_masked_beside_the_event_loop(door: Door, monkeypat
     assert threads
     assert threading.get_ident() not in threads
     assert "5371012505900003" not in str(await door.outbox())
+
+
+async def test_an_import_leaves_half_of_the_databases_connections_to_everybody_else(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once: list[int] = [0]
+    find = known_rows.find_known_row
+
+    async def watched(*args: Any, **more: Any) -> known_rows.KnownRow | None:
+        at_once.append(at_once[0] + 1)
+        at_once[0] += 1
+        try:
+            await asyncio.sleep(0)
+            return await find(*args, **more)
+        finally:
+            at_once[0] -= 1
+
+    monkeypatch.setattr(known_rows, "find_known_row", watched)
+    rows = [row(number, source_ref=str(number)) for number in range(64)]
+    assert await outcomes(door, *rows) == ["new"] * 64
+    again = [row(number, TUESDAY, source_ref=str(number), category="Lain") for number in range(64)]
+    assert await outcomes(door, *again) == ["changed"] * 64
+    assert max(at_once) == 4

@@ -12,10 +12,12 @@ import pytest
 
 from services.intake.keys import KeyNotReplaceable, add_key, list_keys, revoke_key, rotate_key
 from services.intake.speakers import Speaker
+from services.intake.store import count_undecided
 from shared.envelope import Message
 from shared.limits import Limits, read_networks
 from shared.metrics import IntakeMetrics
-from shared.outbox import Relay
+from shared.outbox import Lanes, Relay
+from shared.outbox_pace import Pace
 from tests.door import Door, open_door, problem
 from tests.world import report, until
 
@@ -68,6 +70,17 @@ async def test_an_address_past_its_burst_waits_for_whatever_it_asks_and_whoever_
         assert int(answer.headers["retry-after"]) > 1
         assert (await door.http.get("/health/live")).status_code == 200
         assert (await samples(door, "jalur_intake_throttled_total"))['{limit="address"}'] == 2
+
+
+async def test_paths_and_methods_that_nobody_serves_count_too(dsn: str) -> None:
+    async with open_door(dsn, limits=Limits(address_rate=0.05, address_burst=4)) as door:
+        assert (await door.http.get("/v1/nowhere")).status_code == 404
+        assert (await door.http.delete("/v1/complaints")).status_code == 405
+        assert (await door.http.get("/health/nowhere")).status_code == 404
+        await door.accepted()  # one request, counted once
+        assert [(await door.http.get(path)).status_code for path in ("/v1/nowhere", "/health/nowhere", "/metrics/x")] == [429] * 3
+        answers = [await door.http.get(path) for path in ("/health/live", "/health/ready", "/metrics")]
+        assert 429 not in [answer.status_code for answer in answers]
 
 
 async def test_a_batch_past_its_burst_is_read_more_slowly_and_not_refused(dsn: str) -> None:
@@ -181,8 +194,8 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]", source: str, c
     ids = [uuid4() for _ in range(count)]
     await connection.execute(
         """
-        INSERT INTO intake.complaints (id, source, reported_at, accepted_at, is_final, received)
-        SELECT id, $2, now(), now(), false, '' FROM unnest($1::uuid[]) AS id
+        INSERT INTO intake.complaints (id, source, reported_at, accepted_at, is_final, received, next_look_at)
+        SELECT id, $2, now(), now(), false, '', now() FROM unnest($1::uuid[]) AS id
         """,
         ids,
         source,
@@ -211,7 +224,7 @@ async def test_a_flood_of_one_source_does_not_delay_another_on_its_way_to_kafka(
         assert len(quiet) == 20
         metrics, bus = IntakeMetrics(), Bus()
         publisher: Any = bus
-        relay = Relay(dsn, "intake", publisher, metrics.outbox, metrics.lanes if is_fair else None)
+        relay = Relay(dsn, "intake", publisher, metrics.outbox, Lanes(metrics.lanes, "received", count_undecided) if is_fair else None)
         await relay._measure(connection)
         if is_fair:
             assert metrics.lanes.waiting.labels("lapor")._value.get() == 7_500
@@ -226,5 +239,79 @@ async def test_a_flood_of_one_source_does_not_delay_another_on_its_way_to_kafka(
             assert [message.value for message in sent if message.key == key and message.topic == "changes"] == [b"", b"2"]
         last = max(number for number, messages in enumerate(bus.rounds) if any(message.key in quiet for message in messages))
         assert (last <= 1) is is_fair, f"the quiet source's last event left in round {last} of {len(bus.rounds)}"
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("is_fair", [True, False])
+async def test_many_events_of_one_complaint_do_not_delay_another_of_its_lane(dsn: str, is_fair: bool) -> None:
+    connection = await asyncpg.connect(dsn, server_settings={"search_path": "intake, jalur"})
+    try:
+        await connection.execute("SET enable_seqscan = off")
+        busy, quiet = uuid4().bytes, uuid4().bytes
+        add = """
+            INSERT INTO outbox (topic, key, headers, value)
+            SELECT $1, $2, '[]', convert_to(number::text, 'UTF8') FROM generate_series(1, $3) AS number
+        """
+        await connection.execute(add, "answers", busy, 3_000)
+        await connection.execute(add, "answers", quiet, 2)
+        await connection.execute(add, "changes", busy, 2)
+        metrics, bus = IntakeMetrics(), Bus()
+        publisher: Any = bus
+        relay = Relay(dsn, "intake", publisher, metrics.outbox, Lanes(metrics.lanes, "received", count_undecided) if is_fair else None)
+        for _ in range(3):
+            assert await relay._round(connection), "there is more"
+
+        def left(key: bytes, topic: str = "answers") -> list[bytes | None]:
+            return [message.value for messages in bus.rounds for message in messages if (message.topic, message.key) == (topic, key)]
+
+        assert left(quiet) == [b"1", b"2"]
+        # Whoever comes later waits no longer either: it is remembered how far to look.
+        late = uuid4().bytes
+        await connection.execute(add, "answers", late, 1)
+        await relay._round(connection)
+        assert left(late) == [b"1"]
+        while await relay._round(connection):
+            pass
+        assert left(busy) == [str(number).encode() for number in range(1, 3_001)], "each once, in order"
+        assert left(busy, "changes") == [b"1", b"2"]
+    finally:
+        await connection.close()
+
+
+async def test_a_source_that_is_far_ahead_of_its_decisions_waits_for_them_and_holds_nobody_else(dsn: str) -> None:
+    """What lies in Kafka is read in order: a flood that had all left would stand before whatever comes after it."""
+    connection = await asyncpg.connect(dsn, server_settings={"search_path": "intake, jalur"})
+    try:
+        await connection.execute("SET enable_seqscan = off")
+        metrics, bus = IntakeMetrics(), Bus()
+        publisher: Any = bus
+        relay = Relay(dsn, "intake", publisher, metrics.outbox, Lanes(metrics.lanes, "received", count_undecided, Pace(1_000)))
+
+        async def seconds(count: int) -> int:
+            """A second's round and look, so many times; how many of the flood's reports have left since the beginning."""
+            for _ in range(count):
+                await relay._round(connection)
+                await relay._measure(connection)
+            keys = {row["key"] for row in await connection.fetch("SELECT uuid_send(id) AS key FROM complaints WHERE source = 'lapor'")}
+            return sum(message.topic == "received" and message.key in keys for messages in bus.rounds for message in messages)
+
+        await relay._measure(connection)
+        await _fill(connection, "lapor", 5_000)
+        left = await seconds(4)
+        assert 1_000 <= left < 2_500
+        await _fill(connection, "ppid", 20)
+        await seconds(1)
+        quiet = {row["key"] for row in await connection.fetch("SELECT uuid_send(id) AS key FROM complaints WHERE source = 'ppid'")}
+        assert quiet == {message.key for message in bus.rounds[-1] if message.topic == "received"}
+        assert metrics.outbox.oldest._value.get() < metrics.lanes.oldest.labels("lapor")._value.get(), (
+            "who is held is no outbox that is stuck"
+        )
+
+        sent = [message.key for messages in bus.rounds for message in messages if message.topic == "received"]
+        await connection.execute("UPDATE complaints SET next_look_at = NULL WHERE uuid_send(id) = ANY ($1::bytea[])", sent)
+        more = await seconds(3)
+        assert left < more <= left + 2_000, "decided, and the next may leave"
+        assert await seconds(20) == 5_000, "nobody decides anything any more: then they are no safer here than there"
     finally:
         await connection.close()

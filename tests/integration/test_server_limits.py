@@ -200,6 +200,28 @@ async def test_endless_heads_chunk_extensions_and_bodies_end(server: Server) -> 
     assert b'"status":413' in await wire.flood(b"1000\r\n" + b"\n" * 4096 + b"\r\n")
 
 
+async def test_a_body_that_goes_on_after_its_answer_ends_soon_however_fast_it_comes(server: Server) -> None:
+    before = await server.closed("body_slow")
+    wire = await server.connect()
+    wire.say(server.head("/v1/complaints", "Content-Length: 900000", key="Bearer none"))
+    said(await wire.trickle(b"x" * 2000, within=4), 401)  # 40 kB a second, four times what an unanswered body needs
+    assert await server.closed("body_slow") == before + 1
+
+
+async def test_a_connection_that_only_sends_empty_lines_after_its_answer_ends(server: Server) -> None:
+    wire = await server.connect()
+    wire.say(b"GET /health/live HTTP/1.1\r\nHost: intake\r\n\r\n")
+    while b'"live"' not in wire.heard:
+        assert await wire.hear(0.1)
+    assert (await wire.trickle(b"\r\n", within=4)).count(b"HTTP/1.1") == 1
+    wire = await server.connect()
+    wire.say(server.head("/v1/complaints", "Content-Length: 10", key="Bearer none"))
+    while b'"status":401' not in wire.heard:
+        assert await wire.hear(0.1)
+    wire.say(b"0123456789")
+    assert (await wire.trickle(b"", within=4)).count(b"HTTP/1.1") == 1
+
+
 async def test_answers_that_nobody_takes_end_the_connection(server: Server) -> None:
     before = await server.closed("answer_not_taken")
     wire = await server.connect()
@@ -222,17 +244,28 @@ async def test_so_many_connections_from_one_address_and_those_that_wait_make_roo
     await until("one too many from one address is refused", is_refused, within=10)
     assert await server.closed("too_many") >= 1
 
-    async def has_made_room() -> bool:
+    async def has_made_room(idlers_say: bytes, hears: bytes) -> bool:
+        before = await server.closed("idle_for_another")
         idle = [await server.connect(f"127.0.0.{3 + number}") for number in range(ALTOGETHER)]
+        for wire in idle:
+            wire.say(idlers_say)
+        if hears:
+            await asyncio.gather(*(wire.hear(0.1) for wire in idle))
+            assert all(wire.heard.startswith(hears) for wire in idle)
+            for wire in idle:
+                wire.say(b"x")
         served = await server.connect("127.0.0.99")
         served.say(b"GET /health/live HTTP/1.1\r\nHost: intake\r\n\r\n")
         await served.hear(0.1)
         for wire in (*idle, served):
             wire.close()
         assert served.heard.startswith(b"HTTP/1.1 200"), "there is always room for who has something to say"
-        return await server.closed("idle_for_another") >= 1
+        return await server.closed("idle_for_another") > before
 
-    await until("an idle connection made room", has_made_room, within=10)
+    await until("an idle connection made room", lambda: has_made_room(b"", b""), within=10)
+    # Answered, and busy with a body that nobody waits for.
+    refused = server.head("/v1/complaints", "Content-Length: 900000", key="Bearer none")
+    await until("an answered connection made room", lambda: has_made_room(refused, b"HTTP/1.1 401"), within=10)
 
 
 async def test_every_answer_has_its_security_headers_and_no_banner(server: Server) -> None:

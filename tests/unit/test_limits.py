@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.intake.limits import DoorLimits
 from services.intake.speakers import Speaker
-from shared.limits import Buckets, Limits, address_reader, read_networks
+from shared.limits import Buckets, Limits, address_reader, is_within, read_networks
 from shared.metrics import IntakeMetrics
 from shared.problems import Problem
 from shared.settings import Settings, SettingsError
@@ -62,11 +62,20 @@ def test_ten_thousand_addresses_take_bounded_memory() -> None:
         ("10.0.0.5", b'"[2001:db8:1:2:3:4:5:6]:443"', "2001:db8:1:2::/64"),
         ("2001:db8:1:2:aaaa::1", b"", "2001:db8:1:2::/64"),
         ("::ffff:198.51.100.1", b"", "198.51.100.1"),
+        ("::ffff:10.0.0.5", b"198.51.100.1", "198.51.100.1"),  # a proxy as a socket of both families shows it
+        ("10.0.0.5", b"198.51.100.1, ::ffff:10.0.0.7", "198.51.100.1"),
+        ("10.9.0.5", b"198.51.100.1", "198.51.100.1"),  # a network that was written that way
         ("10.0.0.5", b"x" * 100_000 + b", 198.51.100.1", "198.51.100.1"),
     ],
 )
 def test_an_address_is_believed_as_far_as_proxies_are_trusted(peer: str, forwarded: bytes, found: str) -> None:
-    assert address_reader(read_networks("10.0.0.0/24, 192.0.2.1"))(peer, forwarded) == found
+    assert address_reader(read_networks("10.0.0.0/24, ::ffff:10.9.0.0/112, 192.0.2.1"))(peer, forwarded) == found
+
+
+def test_a_proxy_is_known_in_both_ways_to_write_its_address() -> None:
+    networks = read_networks("10.0.0.0/24, 2001:db8::/32")
+    assert all(is_within(peer, networks) for peer in ("10.0.0.5", "::ffff:10.0.0.5", "2001:db8::1"))
+    assert not any(is_within(peer, networks) for peer in ("10.0.1.5", "::ffff:10.0.1.5", "2001:db9::1", "", "nonsense"))
 
 
 def test_settings_are_read_and_what_makes_no_sense_is_named() -> None:
