@@ -1,7 +1,8 @@
 """`python -m deploy.secrets DIR`: every password of an installation, one folder a reader. Standard library only.
 
 Safe to repeat: what is there stays. A file ends without a line break, which Kafka would take for part of the password.
-Who checks a password gets no password, only what it can be checked with (SCRAM, RFC 5802).
+Who checks a password gets no password. PostgreSQL gets what it can only be checked with; what Kafka is given (SCRAM, RFC 5802) is
+salted, and enough for a client to prove itself: `kafka/users` is as secret as the passwords.
 """
 
 import base64
@@ -35,7 +36,7 @@ def cluster_id() -> str:
 
 
 def kafka_verifier(user: str, word: str, salt: bytes) -> str:
-    """As `kafka-storage format --add-scram` takes it."""
+    """As `kafka-storage format --add-scram` takes it. A secret: never among a process's arguments, which everybody there can read."""
     salted = hashlib.pbkdf2_hmac("sha512", word.encode(), salt, ROUNDS)
     return f'SCRAM-SHA-512=[name={user},iterations={ROUNDS},salt="{_text(salt)}",saltedpassword="{_text(salted)}"]'
 
@@ -52,6 +53,10 @@ def _text(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
+class EmptySecret(Exception):
+    """A file without a password in it: made by hand, or left by a disk that was full."""
+
+
 def make(folder: Path) -> list[str]:
     """Returns the files made, as paths below `folder`."""
     made: list[str] = []
@@ -59,11 +64,18 @@ def make(folder: Path) -> list[str]:
     def keep(reader: str, name: str, value: Callable[[], str]) -> str:
         file = folder / reader / name
         if file.exists():
-            return file.read_text(encoding="utf-8")
+            if not (known := file.read_text(encoding="utf-8")):
+                raise EmptySecret(f"{file} is empty: put its secret there, or remove it")
+            return known
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = value()
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as out:
+        part = file.with_name(f"{name}.part")
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as out:
             out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        part.rename(file)  # whole or not at all
         made.append(f"{reader}/{name}")
         return text
 
@@ -96,7 +108,10 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python -m deploy.secrets DIR")
     folder = Path(sys.argv[1])
-    made = make(folder)
+    try:
+        made = make(folder)
+    except EmptySecret as error:
+        sys.exit(str(error))
     if os.access(folder, os.W_OK) and not (folder / ".gitignore").exists():
         (folder / ".gitignore").write_text("*\n")  # wherever somebody puts it, it is not committed
     if os.geteuid() == 0:

@@ -50,6 +50,13 @@ def users(topics: Topics) -> tuple[str, ...]:
     return (*(topics.user(name) for name in (*SERVICES, TRIAGE)), *(unit_user(topics, unit) for unit in UNIT_SLUGS))
 
 
+def byte_rates(topics: Topics) -> dict[str, float]:
+    """Bytes a second that each broker takes of a unit: no deadline fires before what all units wrote until then was read, so that one
+    that floods its updates would hold up everybody's. Some hundred updates a second, far more than officials write.
+    """
+    return {unit_user(topics, unit): 256.0 * 1024 for unit in UNIT_SLUGS}
+
+
 def is_ours(topics: Topics, user: str) -> bool:
     """Whether a user's rights are ours to give and take; one of a unit that the directory does not know any more is."""
     return user in users(topics) or user.startswith(unit_user(topics, ""))
@@ -96,7 +103,9 @@ def _on_topics(user: str, operation: Literal["read", "write"], names: Iterable[s
 
 
 def reaches_us(topics: Topics, right: BusRight) -> bool:
-    """Whether a rule for somebody else lets them, or forbids them, something with one of our topics or groups."""
+    """Whether a rule for somebody else lets them, or forbids them, something with one of our topics or groups, or the cluster."""
+    if right.resource == "cluster":  # of which there is one, and ours lies on it
+        return True
     if right.resource not in ("topic", "group"):
         return False
     if right.name == "*":
@@ -142,6 +151,7 @@ _ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _NARROWER: Mapping[str, tuple[str, ...]] = {
     "intake.keys": ("SELECT", "INSERT", "UPDATE"),  # a key that was revoked stays written down
     "intake.disclosures": ("SELECT", "INSERT"),
+    **{f"intake.{table}": ("SELECT", "INSERT") for table in ("answers", "speech", "changes")},  # erased by an operator
     "router.decisions": ("SELECT", "INSERT"),
     "router.rule_sets": ("SELECT",),  # activated by an operator
     "notifier.timeline": ("SELECT", "INSERT"),

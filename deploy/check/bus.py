@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from deploy import secrets
 from deploy.check.fault import Fault
-from deploy.local import jars, ports
+from deploy.local import jars, ports, secured
 from deploy.local.java import FOREIGN_OPTIONS, find_java
 from shared.publisher import connection_options
 from shared.settings import Settings
@@ -60,9 +60,9 @@ def running_broker(project: Path, scratch: Path, made: Path) -> Iterator[Broker]
     ]
     environment = {name: value for name, value in os.environ.items() if name not in FOREIGN_OPTIONS}
     cluster = (made / "kafka" / "cluster-id").read_text()
-    users = [word for user in (made / "kafka" / "users").read_text().splitlines() for word in ("--add-scram", user)]
+    users = secured.write_first_users(made, scratch / "kafka-users")
     tool = ["kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", cluster, "--config", str(properties)]
-    done = subprocess.run([*base, *tool, *users], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([*base, *tool, users], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Fault(f"Kafka's storage could not be formatted as start.sh does it: {(done.stdout + done.stderr).strip()[-1500:]}")
     log = scratch / "kafka.log"

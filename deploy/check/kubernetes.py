@@ -87,7 +87,7 @@ def faults(manifests: Sequence[Manifest]) -> list[str]:
     for manifest in manifests:
         of_kind.setdefault(manifest["kind"], {})[manifest["metadata"]["name"]] = manifest
     for manifest in manifests:
-        found += [f"{title(manifest)}: {fault}" for pod in _pods([manifest]) for fault in _of_pod(pod)]
+        found += [f"{title(manifest)}: {fault}" for pod in _pods([manifest]) for fault in (*_of_pod(pod), *_of_passwords(pod))]
     budgets = [item["spec"]["selector"]["matchLabels"] for item in of_kind.get("PodDisruptionBudget", {}).values()]
     scaled = {item["spec"]["scaleTargetRef"]["name"] for item in of_kind.get("ScaledObject", {}).values()}
     for name, manifest in of_kind.get("StatefulSet", {}).items():
@@ -109,6 +109,10 @@ def faults(manifests: Sequence[Manifest]) -> list[str]:
                 found.append(f"{title(manifest)}: nobody reads as {told['consumerGroup']}")
             if "topic" in told and told["topic"] not in TOPICS:
                 found.append(f"{title(manifest)}: there is no topic {told['topic']}")
+    if "JALUR_TRUSTED_PROXIES" not in settings(manifests):
+        found += [
+            f"Ingress {name}: without JALUR_TRUSTED_PROXIES all callers share one address's limits" for name in of_kind.get("Ingress", {})
+        ]
     policies = [item["spec"] for item in of_kind.get("NetworkPolicy", {}).values()]
     if {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} not in policies:
         found.append("no network policy that refuses everything by default")
@@ -142,6 +146,20 @@ def _of_pod(pod: Manifest) -> Iterator[str]:
         for variable in container.get("env", []):
             if "PASSWORD" in variable["name"] and not variable["name"].endswith("_FILE"):
                 yield f"{name}: {variable['name']} holds a secret: give it as a file"
+
+
+def _of_passwords(pod: Manifest) -> Iterator[str]:
+    """Whoever makes the services' users must find the passwords that the services read, or it would make others."""
+    secrets = {volume["name"]: volume.get("secret", {}).get("secretName") for volume in pod.get("volumes", [])}
+    for container in pod["containers"]:
+        words = container["args"]
+        if words[:3] != ["jalur", "access", "apply"] or "--secrets" not in words:
+            continue
+        folder = words[words.index("--secrets") + 1]
+        found = {(mount["mountPath"], secrets.get(mount["name"]), mount.get("subPath")) for mount in container.get("volumeMounts", [])}
+        for service in SERVICES:
+            if (f"{folder}/{service}", f"jalur-{service}", "kafka-password") not in found:
+                yield f"{container['name']}: the password that {service} reads is not at {folder}/{service}"
 
 
 def _of_service(manifest: Manifest) -> Iterator[str]:

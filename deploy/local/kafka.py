@@ -207,9 +207,13 @@ def _format(
     properties = _write_properties(folder / "format.properties", part, broker, controller, settings)
     cluster = new_cluster_id() if secrets is None else secured.cluster_id(secrets)
     tool: list[str | Path] = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", properties]
-    tool += [] if secrets is None else secured.first_users(secrets)
-    if run([java[0], "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *java[1:], *tool], environment=_environment(), log=output):
-        raise StackError(f"Kafka's storage could not be formatted: {last_line(output)} ({output})")
+    users = folder / "format.users"
+    tool += [] if secrets is None else [secured.write_first_users(secrets, users)]
+    try:
+        if run([java[0], "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *java[1:], *tool], environment=_environment(), log=output):
+            raise StackError(f"Kafka's storage could not be formatted: {last_line(output)} ({output})")
+    finally:
+        users.unlink(missing_ok=True)
     part.rename(folder / "data")
     properties.unlink()
 

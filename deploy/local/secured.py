@@ -21,7 +21,10 @@ _RULES = ("config.providers", "sasl.", "listener.", "authorizer.", "allow.everyo
 def make_secrets(folder: Path) -> None:
     """Once; what is there stays."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    secrets.make(folder)
+    try:
+        secrets.make(folder)
+    except secrets.EmptySecret as error:
+        raise StackError(str(error)) from None
 
 
 def units(made: Path) -> Path:
@@ -42,9 +45,15 @@ def cluster_id(made: Path) -> str:
     return (made / "kafka" / "cluster-id").read_text(encoding="utf-8")
 
 
-def first_users(made: Path) -> list[str | Path]:
-    lines = (made / "kafka" / "users").read_text(encoding="utf-8").splitlines()
-    return [word for user in lines for word in ("--add-scram", user)]
+def write_first_users(made: Path, file: Path) -> str:
+    """Into a file that only we can read, one argument a line, and returned as the storage tool takes it: what a user is checked with is
+    enough to be that user, so that it must not be among a process's arguments.
+    """
+    users = (made / "kafka" / "users").read_text(encoding="utf-8").splitlines()
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.writelines(f"--add-scram\n{user}\n" for user in users)
+    return f"@{file}"
 
 
 def admin_connection(made: Path) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Found:
 def show(only: Only = None, as_json: AsJson = False, data_dir: DataDir = Path(".jalur")) -> None:
     """What is missing (+), too much (-), wrong with a role (!), and what others have on what is ours (?). Changes nothing.
 
-    Exit codes: 0 as it must be, 1 failed, 3 it differs.
+    Exit codes: 0 as it must be, 1 failed, 3 it differs, also where Kafka lets everybody (User:*) do something with what is ours.
     """
     _show(find(find_stack(data_dir, os.environ), only), as_json)
 
@@ -124,7 +124,7 @@ def rotate(
     if secrets_in is None and not as_json:
         raise CommandError("say where the password is to be written: --secrets DIR (or --json, which shows it)", USAGE)
     # The new one is safe on disk before Kafka asks for it; until then the old file stands.
-    part = _write(secrets_in, f"{user}.new", word, replaces=True) if secrets_in is not None else None
+    part = _write(secrets_in, f"{user}.new", word) if secrets_in is not None else None
     bus.set_passwords({user: word})
     if part is not None:
         part.replace(part.with_name(user))
@@ -139,7 +139,7 @@ def carry_out(stack: Stack, found: Found, secrets_in: Path | None, *, may_show: 
     from services.commands import access_bus, access_database
 
     shown: dict[str, str] = {}
-    if found.bus is not None and not found.bus.is_none:
+    if found.bus is not None and not found.bus.is_applied:
         if found.bus.missing_users and secrets_in is None and not may_show:
             raise CommandError(
                 f"{len(found.bus.missing_users)} users are missing: say where their passwords are to be written: --secrets DIR"
@@ -162,7 +162,9 @@ def passwords_for(users: Iterable[str], folder: Path | None) -> dict[str, str]:
     for user in users:
         file = folder / user if folder is not None else None
         if file is not None and file.exists():
-            found[user] = file.read_text(encoding="utf-8")
+            if not (word := file.read_text(encoding="utf-8")):
+                raise CommandError(f"{file} is empty: put the password of {user} there, or remove it")
+            found[user] = word
         else:
             found[user] = new_password()
             if folder is not None:
@@ -197,17 +199,17 @@ def _show(found: Found, as_json: bool) -> None:
         raise typer.Exit(NOT_READY)
 
 
-def _write(folder: Path, name: str, word: str, *, replaces: bool = False) -> Path:
-    """Without a line break, which a reader would take for part of the password; on disk when this returns."""
-    file = folder / name
+def _write(folder: Path, name: str, word: str) -> Path:
+    """Without a line break, which a reader would take for part of the password. Whole or not at all, and on disk when this returns."""
+    file, part = folder / name, folder / f"{name}.part"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if replaces:
-            file.unlink(missing_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
             out.write(word)
             out.flush()
             os.fsync(out.fileno())
+        part.rename(file)
     except OSError as error:
         raise CommandError(f"cannot write {file}: {error.strerror}") from None
     return file

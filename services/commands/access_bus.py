@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, admin
 
-from services.commands import CommandError
-from shared.access import BusRight, bus_rights, is_ours, reaches_us, users
+from services.commands import CommandError, access_quotas
+from shared.access import BusRight, bus_rights, byte_rates, is_ours, reaches_us, users
 from shared.topics import Topics
 
 if TYPE_CHECKING:
@@ -23,21 +23,32 @@ ROUNDS = 8192
 _ANSWERS_WITHIN_SECONDS = 15.0
 _SEEN_WITHIN_SECONDS = 15.0
 _PRINCIPAL = "User:"
+_EVERYBODY = "*"
+# What everybody else calls the cluster, this client calls a broker.
+_CLUSTER = _kafka.ResourceType.BROKER
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`others` are rules for users that are none of ours, but reach our topics or groups: they are told, and left."""
+    """`others` are rules for users that are none of ours, but reach our topics, groups or the cluster: they are told, and left. What
+    everybody is allowed of ours is a difference all the same, which only its maker can end.
+    """
 
     missing_users: list[str] = field(default_factory=list)
     surplus_users: list[str] = field(default_factory=list)
     missing: list[BusRight] = field(default_factory=list)
     surplus: list[BusRight] = field(default_factory=list)
     others: list[BusRight] = field(default_factory=list)
+    unlimited_users: list[str] = field(default_factory=list)
 
     @property
     def is_none(self) -> bool:
-        return not (self.missing_users or self.surplus_users or self.missing or self.surplus)
+        return self.is_applied and not any(right.user == _EVERYBODY and right.permission == "allow" for right in self.others)
+
+    @property
+    def is_applied(self) -> bool:
+        """Nothing is left that is ours to give or take."""
+        return not (self.missing_users or self.surplus_users or self.missing or self.surplus or self.unlimited_users)
 
 
 class Bus:
@@ -45,6 +56,7 @@ class Bus:
 
     def __init__(self, settings: "Settings") -> None:
         self._topics = Topics(settings.namespace)
+        self._settings = settings
         self._address = settings.kafka
         self._refusal = ""
         quiet = logging.getLogger("jalur.access")
@@ -64,6 +76,8 @@ class Bus:
             missing=sorted(wanted - ours),
             surplus=sorted(ours - wanted),
             others=sorted(right for right in found - ours if reaches_us(self._topics, right)),
+            # Another limit than ours was set by an operator, and stays.
+            unlimited_users=sorted(byte_rates(self._topics).keys() - access_quotas.byte_rates(self._settings).keys()),
         )
 
     def apply(self, difference: Difference, passwords: Mapping[str, str]) -> None:
@@ -75,8 +89,11 @@ class Bus:
         if difference.missing_users:
             self.set_passwords({user: passwords[user] for user in difference.missing_users})
         self.add(difference.missing)
+        if difference.unlimited_users:
+            wanted = byte_rates(self._topics)
+            access_quotas.set_byte_rates(self._settings, {user: wanted[user] for user in difference.unlimited_users})
         until = time.monotonic() + _SEEN_WITHIN_SECONDS
-        while not self.find_difference().is_none:
+        while not self.find_difference().is_applied:
             if time.monotonic() > until:
                 raise CommandError(f"Kafka at {self._address} took the rights, but does not show them")
             time.sleep(0.05)
@@ -90,7 +107,7 @@ class Bus:
             self._each(self._client.delete_acls(gone))
 
     def set_passwords(self, passwords: Mapping[str, str]) -> None:
-        """Only what a password can be checked with leaves this process (SCRAM, RFC 5802)."""
+        """The password does not leave this process, but what is salted from it does, with which a client can prove itself (RFC 5802)."""
         how = _kafka.ScramCredentialInfo(_kafka.ScramMechanism.SCRAM_SHA_512, ROUNDS)
         self._each(
             self._client.alter_user_scram_credentials(
@@ -174,6 +191,7 @@ def lines_of(difference: Difference) -> list[str]:
     return [
         *(f"+ user {user}" for user in difference.missing_users),
         *(f"- user {user}" for user in difference.surplus_users),
+        *(f"+ limit of what {user} may write in a second" for user in difference.unlimited_users),
         *_lines("+", difference.missing),
         *_lines("-", difference.surplus),
     ]
@@ -196,7 +214,7 @@ _EVERY = _kafka.AclBindingFilter(
 def _right_of(binding: Any) -> BusRight:
     return BusRight(
         user=binding.principal.removeprefix(_PRINCIPAL),
-        resource=binding.restype.name.lower(),
+        resource="cluster" if binding.restype == _CLUSTER else binding.restype.name.lower(),
         name=binding.name,
         operation=binding.operation.name.lower(),
         is_prefix=binding.resource_pattern_type == _kafka.ResourcePatternType.PREFIXED,
@@ -207,7 +225,7 @@ def _right_of(binding: Any) -> BusRight:
 
 def _told(make: Callable[..., Any], right: BusRight) -> Any:
     return make(
-        _kafka.ResourceType[right.resource.upper()],
+        _CLUSTER if right.resource == "cluster" else _kafka.ResourceType[right.resource.upper()],
         right.name,
         _kafka.ResourcePatternType.PREFIXED if right.is_prefix else _kafka.ResourcePatternType.LITERAL,
         f"{_PRINCIPAL}{right.user}",

@@ -23,10 +23,10 @@ from typer.testing import CliRunner
 from deploy.local import secured
 from deploy.local.errors import StackError
 from services.cli import app
-from services.commands import CommandError
+from services.commands import CommandError, access_quotas
 from services.commands.access_bus import Bus, Difference
 from services.commands.connect import find_stack
-from shared.access import BusRight, unit_user
+from shared.access import BusRight, byte_rates, unit_user
 from shared.publisher import connection_options
 from shared.settings import Settings
 from shared.topics import SERVICES, Topics
@@ -301,6 +301,37 @@ async def test_a_rule_made_or_lost_by_hand_is_shown_and_put_right_and_a_stranger
     after = await asyncio.to_thread(bus.find_difference)
     assert (after.is_none, after.others) == (True, [strangers])
     await asyncio.to_thread(bus.remove, [strangers])
+
+
+def test_each_unit_may_write_so_much_and_no_more_and_an_operators_own_limit_stays(stack: Stack) -> None:
+    settings = find_stack(stack.folder, {}).settings()
+    assert access_quotas.byte_rates(settings) == byte_rates(TOPICS)
+    access_quotas.set_byte_rates(settings, {"unit-ham": None, "unit-pp": 1_000_000.0})
+    code, said = stack.jalur("access", "apply", "--dry-run", "--only", "bus")
+    assert (code, said) == (3, "+ limit of what unit-ham may write in a second\n")
+    assert stack.jalur("access", "apply", "--yes", "--only", "bus")[0] == 0
+    assert access_quotas.byte_rates(settings) == {**byte_rates(TOPICS), "unit-pp": 1_000_000.0}
+
+
+async def test_what_everybody_is_allowed_of_ours_is_a_difference_that_applying_leaves(stack: Stack) -> None:
+    bus = Bus(find_stack(stack.folder, {}).settings())
+    everybodys = BusRight("*", "cluster", "kafka-cluster", "describe")
+    await asyncio.to_thread(bus.add, [everybodys])
+
+    async def shown() -> bool:
+        return (await asyncio.to_thread(bus.find_difference)).others == [everybodys]
+
+    await until("the broker shows it", shown)
+    line = "? * may describe cluster kafka-cluster (not ours: left as it is)\n"
+    assert await asyncio.to_thread(stack.jalur, "access", "show", "--only", "bus") == (3, line)
+    assert await asyncio.to_thread(stack.jalur, "access", "apply", "--yes", "--only", "bus") == (0, line)
+    assert await shown()
+    await asyncio.to_thread(bus.remove, [everybodys])
+
+    async def is_gone() -> bool:
+        return (await asyncio.to_thread(bus.find_difference)).is_none
+
+    await until("the broker has forgotten it", is_gone)
 
 
 async def test_a_new_password_opens_and_the_old_one_does_not(stack: Stack) -> None:

@@ -1,7 +1,14 @@
 """Who may do what: a unit its own, a service what the design says, the namespaces apart, and nothing twice."""
 
+import stat
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from services.commands import CommandError
+from services.commands.access import passwords_for
+from services.commands.access_bus import Difference
 from shared.access import BusRight, NamespaceUnfit, Thing, bus_rights, data_rights, is_ours, reaches_us, unit_user, users
 from shared.schemas.asyncapi import channels
 from shared.topics import SERVICES, Topics
@@ -85,11 +92,28 @@ def test_a_namespace_that_begins_like_a_units_groups_is_refused(namespace: str) 
         (BusRight("reader", "group", "imigrasi.desk", "read", is_prefix=True), True),
         (BusRight("reader", "group", "jalur.notifier", "read"), True),
         (BusRight("reader", "group", "imigrasi2", "read"), False),
-        (BusRight("reader", "cluster", "kafka-cluster", "alter"), False),
+        (BusRight("reader", "cluster", "kafka-cluster", "alter"), True),
     ],
 )
 def test_what_somebody_else_was_given_of_ours_is_noticed(right: BusRight, reaches: bool) -> None:
     assert reaches_us(Topics(), right) is reaches
+
+
+def test_what_everybody_may_do_with_what_is_ours_is_a_difference_and_what_one_stranger_may_is_only_told() -> None:
+    everybody = BusRight("*", "topic", "complaints.", "read", is_prefix=True)
+    assert not Difference(others=[everybody]).is_none
+    assert Difference(others=[everybody]).is_applied
+    assert Difference(others=[replace(everybody, permission="deny"), replace(everybody, user="backup")]).is_none
+
+
+def test_a_password_file_that_is_empty_is_refused_and_one_that_was_cut_off_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "triage").touch()
+    with pytest.raises(CommandError, match="triage is empty"):
+        passwords_for(["triage"], tmp_path)
+    (tmp_path / "unit-ham.part").write_text("half")
+    assert passwords_for(["unit-ham"], tmp_path) == {"unit-ham": (tmp_path / "unit-ham").read_text()}
+    assert {file.name for file in tmp_path.iterdir()} == {"triage", "unit-ham"}
+    assert stat.S_IMODE((tmp_path / "unit-ham").stat().st_mode) == 0o600
 
 
 def test_a_unit_that_the_directory_does_not_know_any_more_is_still_ours_to_remove() -> None:
@@ -104,6 +128,12 @@ def test_what_is_written_once_cannot_be_changed_by_who_writes_it() -> None:
     assert {privilege for _, name, privilege in rights if name == "notifier.timeline"} == {"SELECT", "INSERT"}
     assert {privilege for _, name, privilege in rights if name == "notifier.cases"} == {"SELECT", "INSERT", "UPDATE", "DELETE"}
     assert {role for role, _, _ in rights} == {"jalur_notifier"}
+
+
+@pytest.mark.parametrize("table", ["answers", "speech", "changes"])
+def test_what_officials_and_sources_said_is_only_added_to(table: str) -> None:
+    rights = data_rights([Thing("table", "intake", f"intake.{table}")])
+    assert {right.privilege for right in rights} == {"SELECT", "INSERT"}
 
 
 def test_a_function_that_runs_as_its_owner_is_given_to_no_service() -> None:

@@ -103,6 +103,26 @@ def test_lag_is_asked_of_groups_and_topics_that_exist() -> None:
     ]
 
 
+def test_behind_an_ingress_intake_must_know_whom_to_believe_the_callers_address() -> None:
+    ingress = {"kind": "Ingress", "metadata": {"name": "intake"}, "spec": {}}
+    assert faults([*GOOD, ingress]) == ["Ingress intake: without JALUR_TRUSTED_PROXIES all callers share one address's limits"]
+    told = {"kind": "ConfigMap", "metadata": {"name": "door"}, "data": {"JALUR_TRUSTED_PROXIES": "10.0.0.5"}}
+    assert faults([*GOOD, ingress, told]) == []
+
+
+def test_rights_are_applied_with_the_passwords_that_the_services_read() -> None:
+    mounts = [{"name": who, "mountPath": f"/units/{who}", "subPath": "kafka-password"} for who in ("intake", "router", "notifier")]
+    container = {**CONTAINER, "name": "access", "args": ["jalur", "access", "apply", "--yes", "--secrets", "/units"]}
+    volumes = [{"name": who, "secret": {"secretName": f"jalur-{who}"}} for who in ("intake", "router", "notifier")]
+
+    def job(mounts: list[dict[str, str]]) -> dict[str, Any]:
+        pod = {**POD, "containers": [{**container, "volumeMounts": mounts}], "volumes": volumes}
+        return {"kind": "Job", "metadata": {"name": "setup"}, "spec": {"template": {"spec": pod}}}
+
+    assert faults([*GOOD, job(mounts)]) == []
+    assert faults([*GOOD, job(mounts[1:])]) == ["Job setup: access: the password that intake reads is not at /units/intake"]
+
+
 def test_nothing_is_open_by_default() -> None:
     assert faults([item for item in GOOD if item["kind"] != "NetworkPolicy"]) == ["no network policy that refuses everything by default"]
 

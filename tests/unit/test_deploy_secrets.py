@@ -6,6 +6,8 @@ import hmac
 import stat
 from pathlib import Path
 
+import pytest
+
 from deploy import secrets
 
 
@@ -52,6 +54,21 @@ def test_files_are_for_their_owner_alone_and_end_without_a_line_break(tmp_path: 
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o400, name
         assert stat.S_IMODE((tmp_path / name).parent.stat().st_mode) == 0o700, name
         assert (tmp_path / name).read_text().endswith("\n") == (name == "kafka/users"), name
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "intake").mkdir()
+    (tmp_path / "intake" / "kafka-password.part").write_text("half")
+    secrets.make(tmp_path)
+    assert not list(tmp_path.rglob("*.part"))
+    assert len((tmp_path / "intake" / "kafka-password").read_text()) >= 40
+
+
+def test_an_empty_file_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "intake").mkdir()
+    (tmp_path / "intake" / "kafka-password").touch()
+    with pytest.raises(secrets.EmptySecret, match="intake/kafka-password is empty"):
+        secrets.make(tmp_path)
 
 
 def test_every_folder_has_a_reader_and_every_reader_a_folder(tmp_path: Path) -> None:
