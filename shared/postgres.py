@@ -52,6 +52,7 @@ IN_DOUBT: tuple[type[BaseException], ...] = (
 )
 
 _MIGRATION_LOCK = 0x6A616C7572
+_RESTORE_UNDER_WAY = "restore under way"
 # Which shared tables each service has beside its own.
 PLUMBING: dict[str, tuple[str, ...]] = {"intake": ("outbox", "breaker"), "router": ("breaker",), "notifier": ("outbox", "breaker")}
 
@@ -158,12 +159,27 @@ async def _may_create(connection: Any, schema: str) -> bool:
 
 
 async def is_recovered(dsn: str) -> bool:
-    """False between `jalur restore` and `jalur recover`: what Kafka knows beyond the backup would be skipped for good."""
+    """False from `jalur restore` until `jalur recover` is done: what Kafka knows beyond the backup would be skipped for good."""
     connection = await asyncpg.connect(dsn, timeout=5)
     try:
+        if await is_restore_under_way(connection):
+            return False
         return not await connection.fetchval("SELECT EXISTS (SELECT FROM jalur.restores WHERE recovered_at IS NULL)")
     finally:
         await connection.close()
+
+
+async def is_restore_under_way(connection: Connection) -> bool:
+    """True also after one that stopped half-way: what is in the database then may look whole, and nobody has said of when it is."""
+    return await connection.fetchval(  # type: ignore[no-any-return]
+        "SELECT coalesce(obj_description(to_regnamespace('jalur'), 'pg_namespace') = $1, false)", _RESTORE_UNDER_WAY
+    )
+
+
+async def mark_restore(connection: Connection, *, is_under_way: bool) -> None:
+    """In the caller's transaction, as the schema's owner. It stands beside the tables, where pg_restore does not reach it."""
+    said = f"'{_RESTORE_UNDER_WAY}'" if is_under_way else "NULL"
+    await connection.execute(f"COMMENT ON SCHEMA jalur IS {said}")
 
 
 async def read_clock(connection: Connection) -> datetime:

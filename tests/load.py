@@ -8,6 +8,8 @@ import httpx
 
 from tests.world import report
 
+_PATIENCE_SECONDS = 300
+
 
 class Connector:
     """Posts reports side by side; `accepted` maps each reference to the complaint id of every 202 it got."""
@@ -27,7 +29,8 @@ class Connector:
                 while left:
                     await self._post(client, left.pop())
 
-            await asyncio.gather(*(work() for _ in range(side_by_side)))
+            async with asyncio.timeout(_PATIENCE_SECONDS):  # a door that never opens again must not hang the run
+                await asyncio.gather(*(work() for _ in range(side_by_side)))
 
     async def _post(self, client: httpx.AsyncClient, reference: str) -> None:
         body: dict[str, Any] = report(source_ref=reference, title=TITLES[int(reference) % len(TITLES)])

@@ -67,10 +67,21 @@ async def _backup(stack: Stack, folder: Path, key: bytes) -> "Manifest":
         manifest = Manifest(**said, pg_dump=tool, key=name_of(key), size=size, sha256=digest)
         manifest.write(folder / f"{MANIFEST}.part", key)
         (folder / f"{MANIFEST}.part").rename(folder / MANIFEST)  # last: a folder without it is no backup
+        _sync_names(folder)
     except BaseException:
-        _leave(folder, SEALED, f"{MANIFEST}.part")
+        _leave(folder, SEALED, f"{MANIFEST}.part", MANIFEST)
         raise
     return manifest
+
+
+def _sync_names(folder: Path) -> None:
+    """Those in it and its own: a name that is not on disk is lost with the power, whatever the file holds."""
+    for parent in (folder, folder.absolute().parent):
+        opened = os.open(parent, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _leave(folder: Path, *names: str) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -40,7 +41,10 @@ class Manifest:
 
     def write(self, file: Path, key: bytes) -> None:
         text = json.dumps(asdict(self), sort_keys=True, indent=1)
-        file.write_text(json.dumps({"manifest": text, "signature": signature(key, text.encode())}, indent=1) + "\n", encoding="utf-8")
+        with file.open("w", encoding="utf-8") as out:
+            out.write(json.dumps({"manifest": text, "signature": signature(key, text.encode())}, indent=1) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
 
     @property
     def postgres_major(self) -> int:

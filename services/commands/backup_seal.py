@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from services.commands import CommandError
 from services.commands.connect import USAGE
@@ -23,6 +23,25 @@ _MAGIC = b"JALURBK1"
 _SALT_BYTES = 32
 _CHUNK = 1024 * 1024
 _TAG_BYTES = 16
+
+
+class Source(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Hashed:
+    """Reads on from `source`, and knows the SHA-256 of what was read."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._digest = source, hashlib.sha256()
+
+    def read(self, size: int, /) -> bytes:
+        data = self._source.read(size)
+        self._digest.update(data)
+        return data
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
 
 
 class Damaged(CommandError):
@@ -72,7 +91,7 @@ def seal(key: bytes, source: IO[bytes], out: IO[bytes]) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def unseal(key: bytes, source: IO[bytes]) -> Iterator[bytes]:
+def unseal(key: bytes, source: Source) -> Iterator[bytes]:
     """What was closed, chunk by chunk; raises `Damaged` at the first that is not as it was written, at the latest at the end.
 
     So what was read may be used only after all of it was.

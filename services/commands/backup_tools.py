@@ -84,6 +84,22 @@ def dumping(dsn: str, snapshot: str) -> Iterator[IO[bytes]]:
         raise CommandError(f"pg_dump failed: {_first_error(said)}")
 
 
+def check_restorable(made_by: str, pieces: Iterable[bytes]) -> None:
+    """That the pg_restore here can read what that pg_dump wrote, as far as its list of contents: the rest is known to be whole."""
+    tool = find_tool("pg_restore")
+    ours = version_of(tool)
+    if _major(ours) < _major(made_by):
+        raise CommandError(f"the backup was made by pg_dump {made_by}; pg_restore here is older: {ours}")
+    if (said := _fed([tool, "--list"], None, pieces)) is not None:
+        raise CommandError(f"pg_restore cannot read it: {_first_error(said)}")
+
+
+def _major(version: str) -> int:
+    """0 of one that did not say: what it can read is seen then."""
+    number = version.partition(".")[0]
+    return int(number) if number.isdecimal() else 0
+
+
 def restore_from(dsn: str, pieces: Iterable[bytes]) -> None:
     """All or nothing, in one transaction; the schemas are there and hold nothing of it. Whose they become is who restores, without rights
     for others.
@@ -91,25 +107,28 @@ def restore_from(dsn: str, pieces: Iterable[bytes]) -> None:
     tool = find_tool("pg_restore")
     words = [tool, "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", *(f"--schema={name}" for name in SCHEMAS)]
     address, password = _apart(dsn)
+    if (said := _fed([*words, f"--dbname={address}"], password, pieces)) is not None:
+        raise CommandError(f"pg_restore failed: {_first_error(said)}")
+
+
+def _fed(words: list[str], password: str | None, pieces: Iterable[bytes]) -> bytes | None:
+    """Runs a program that reads the pieces, or as many of them as it wants; returns what it said if it failed."""
     with subprocess.Popen(  # noqa: S603
-        [*words, f"--dbname={address}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=_environment(password),
+        words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment(password)
     ) as process:
         assert process.stdin is not None and process.stderr is not None
         try:
-            with suppress(BrokenPipeError):  # it gave up: its own words say why
+            with suppress(BrokenPipeError):  # it has enough, or gave up: its exit code and its own words say which
                 for piece in pieces:
                     process.stdin.write(piece)
-                process.stdin.close()
         except BaseException:
             process.kill()
             raise
+        finally:
+            with suppress(BrokenPipeError):  # what is still in the buffer, which the end of the block would trip over
+                process.stdin.close()
         said = process.stderr.read()
-    if process.returncode:
-        raise CommandError(f"pg_restore failed, and the database holds nothing of Jalur now: {_first_error(said)}")
+    return said if process.returncode else None
 
 
 def _apart(dsn: str) -> tuple[str, str | None]:

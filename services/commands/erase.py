@@ -52,7 +52,7 @@ def complaint(
 
     The case, its deadlines and the account of its time stay as they were. A second time there is nothing left to erase.
 
-    Exit codes: 0 erased, now or before; 1 failed; 2 wrong usage; 4 refused: held, still open, or on its way.
+    Exit codes: 0 erased, now or before; 1 failed; 2 wrong usage; 4 refused: held, still open, on its way, or words within its lines.
     """
     stack = find_stack(data_dir, os.environ)
     topics = topics_of(stack)

@@ -1,16 +1,18 @@
 """Erases what was written of one complaint, and who wrote it, in all schemas in one transaction; and says what must not be erased.
 
-As the tables' owner: no service's role may. A second time there is nothing left, and nothing changes.
+As the tables' owner: no service's role may. A second time there is nothing left; only until when that is known moves on.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from uuid import UUID
 
 from services.commands import CommandError
+from services.commands.connect import REFUSED
 
 if TYPE_CHECKING:
     import asyncpg
@@ -55,7 +57,7 @@ class Erasure:
             "reason": self.reason,
             "removed": dict(self.removed),
             "earlier": [_utc(at) for at in self.earlier],
-            "remaining": 0,  # `erase` looks a second time, and fails where it finds something
+            "remaining": 0,  # `erase` looks a second time, also into the timeline's lines, and fails where it finds something
             "kept": list(KEPT),
             "kafka": kafka_until(topics, self.at if self.removed else max(self.earlier, default=self.at)),
             "backups": "a backup made before has the words until it is deleted; restore it with: jalur restore --erased FILE",
@@ -79,13 +81,14 @@ async def erase(
     is_open_too: bool = False,
     is_again: bool = False,
 ) -> Erasure:
-    """Raises `Refused` for what is held, still open (unless told so) or on its way.
+    """Raises `Refused` for what is held, still open (unless told so) or on its way; `CommandError` for what cannot be read or erased.
 
     `is_again`: it was erased before, and a backup brought it back. Nothing keeps it then, and nobody is told: Kafka knows already.
     """
     from services.intake.erasure import lock_complaint
     from services.notifier import store
     from services.notifier.domain import Setting, revive
+    from services.notifier.erasure import mark_erased
     from shared.postgres import read_clock
 
     async with connection.transaction():
@@ -93,7 +96,8 @@ async def erase(
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM intake.complaints WHERE id = $1)", complaint_id):
             raise CommandError(f"intake has no complaint {complaint_id}")
         # In the order in which the services lock, each its own: the case, its status, the complaint.
-        case = (await store.lock_cases(connection, [complaint_id]))[complaint_id]
+        with _reading("notifier.timeline or notifier.parked", complaint_id):
+            case = (await store.lock_cases(connection, [complaint_id]))[complaint_id]
         await lock_complaint(connection, complaint_id)
         revive(case, Setting(clockwork, await read_clock(connection)))
         if not is_again:
@@ -104,6 +108,7 @@ async def erase(
         earlier = await _earlier(connection, complaint_id)
         removed = await _remove(connection, complaint_id, at)
         if not removed:
+            await mark_erased(connection, complaint_id, at)
             return Erasure(complaint_id, at, reason, {}, earlier)
         await connection.execute(
             "INSERT INTO jalur.erasures (complaint_id, erased_at, reason, operator, removed) VALUES ($1, $2, $3, $4, $5::text::jsonb)",
@@ -122,15 +127,34 @@ async def erase(
 async def _remove(connection: "Connection", complaint_id: UUID, at: datetime) -> dict[str, int]:
     """All but the timeline's texts, which are counted: they go only once the erasure is written down."""
     from services.intake.erasure import erase_requests
-    from services.notifier.erasure import count_texts, erase_beside
+    from services.notifier.erasure import count_lines_with_words, count_texts, erase_beside
     from services.router.erasure import erase_decisions
 
+    with _reading("notifier.timeline", complaint_id):
+        lines = await count_lines_with_words(connection, complaint_id)
+    if lines:
+        raise CommandError(
+            f"{complaint_id} cannot be erased: {lines} line{'s' * (lines > 1)} of its timeline, from before words lay beside the lines, "
+            "would keep theirs, and the chain does not hold without them; nothing was erased",
+            REFUSED,
+        )
     removed = await erase_requests(connection, complaint_id, at)
     received = await connection.fetchval("SELECT received FROM intake.complaints WHERE id = $1", complaint_id)
-    removed |= await erase_beside(connection, complaint_id, received)
-    removed |= await erase_decisions(connection, complaint_id, at)
+    with _reading("notifier.reports or notifier.passed_on", complaint_id):
+        removed |= await erase_beside(connection, complaint_id, received)
+    with _reading("router.decisions", complaint_id):
+        removed |= await erase_decisions(connection, complaint_id, at)
     removed["notifier.timeline_texts"] = await count_texts(connection, complaint_id)
     return {table: count for table, count in sorted(removed.items()) if count}
+
+
+@contextmanager
+def _reading(tables: str, complaint_id: UUID) -> Iterator[None]:
+    """What is wrong with a row is said without the row: a job's log is no place for a report."""
+    try:
+        yield
+    except ValueError as error:
+        raise CommandError(f"{tables} of {complaint_id} cannot be read: {type(error).__name__}") from None
 
 
 async def _say(connection: "Connection", complaint_id: UUID, setting: Any, reason: str, topics: "Topics", *, is_told: bool) -> None:

@@ -27,6 +27,7 @@ _WHAT = {
     "lost_to_retention": "records that Kafka deleted before they were applied",
     "unreadable": "records that nobody can read",
     "erased": "complaints erased again",
+    "erased_said": "statuses of erased complaints that wait to be sent: without the words",
     "topics_created": "topics made",
     "received": "reports that intake sends again when it starts",
     "changes": "changes that wait to be sent again",
@@ -63,11 +64,14 @@ async def _recover(stack: Stack, kafka_lost: bool, replication: int) -> dict[str
     from services.commands.backup_tools import patient_database, who_works
     from services.commands.recover_join import Join
     from services.commands.recover_lost import Refill
+    from shared.postgres import is_restore_under_way
 
     settings = stack.settings()
     async with patient_database(stack) as connection:
         if others := await who_works(connection):
             raise CommandError(f"services work on this database: {', '.join(others)}; stop them first")
+        if await is_restore_under_way(connection):
+            raise CommandError("a restore stopped half-way: repeat `jalur restore … --replace` to its end first")
         pending = await connection.fetch("SELECT number, erased FROM jalur.restores WHERE recovered_at IS NULL")
         if kafka_lost:
             counts = await Refill(connection, stack, settings, replication).run(is_restored=bool(pending))
@@ -75,9 +79,11 @@ async def _recover(stack: Stack, kafka_lost: bool, replication: int) -> dict[str
             counts = await Join(connection, settings).run()
         erased = sorted({str(item) for row in pending for item in row["erased"]})
         if erased:  # what came back from Kafka, of complaints that the backup did not know
-            from services.commands.erasure_list import reapply
+            from services.commands.erasure_list import reapply, say_erased
+            from shared.topics import Topics
 
             counts["erased"] = await reapply(connection, erased)
+            counts["erased_said"] = await say_erased(connection, erased, Topics(settings.namespace))
         await connection.execute(
             "UPDATE jalur.restores SET recovered_at = clock_timestamp(), recovered = $1::text::jsonb WHERE recovered_at IS NULL",
             json.dumps(counts),

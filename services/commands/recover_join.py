@@ -54,7 +54,7 @@ class Join:
         await self._read_changes(topics.changes)
         follow_ups = [topics.follow_ups(who) for who in (*UNIT_SLUGS, "triage")]
         await self._read_numbers([topics.status, topics.reroutes, *follow_ups])
-        await self._clear_outboxes([topics.received, topics.changes, topics.status, topics.reroutes, *follow_ups])
+        await self._clear_outboxes([topics.received, topics.changes, topics.status, topics.reroutes, *follow_ups], topics.status)
         await self._set_groups(topics, first)
         return {name: self.counts[name] for name in COUNTED}
 
@@ -149,7 +149,7 @@ class Join:
     async def _read_changes(self, topic: str) -> None:
         from pydantic import ValidationError
 
-        from services.intake.recovery import refill_joined
+        from services.intake.recovery import refill_exported, refill_joined
         from shared.events import ComplaintChanged
 
         async for batch in read_all(self.settings, [topic]):
@@ -164,6 +164,7 @@ class Join:
                 self.counts["joined_reports"] += await refill_joined(
                     self.connection, [change for change in found if change.kind == "joined"]
                 )
+                await refill_exported(self.connection, found)
                 known = await self.connection.fetchval("SELECT count(*) FROM intake.answers WHERE id = ANY ($1::uuid[])", answers)
             self.counts["answers_without_text"] += len(set(answers)) - known
 
@@ -193,21 +194,33 @@ class Join:
                 self.counts["cases_numbered_on"] += await raise_sequences(self.connection, highest)
                 self.counts["requests"] += await keep_given(self.connection, given)
 
-    async def _clear_outboxes(self, topics: list[str]) -> None:
+    async def _clear_outboxes(self, topics: list[str], status: str) -> None:
         """What waited to be sent when the backup was made, and was sent since: again it would come behind what is newer."""
         from pydantic_core import from_json
 
+        from shared.envelope import read_envelope
+
         waiting: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+        numbered: dict[tuple[str, bytes], dict[int, int]] = defaultdict(dict)
         for service in ("intake", "notifier"):
-            for row in await self.connection.fetch(f"SELECT id, topic, headers FROM {service}.outbox"):  # noqa: S608 - closed set
-                waiting[row["topic"], dict(from_json(row["headers"])).get("ce_id", "")].append((service, row["id"]))
+            for row in await self.connection.fetch(f"SELECT id, topic, key, headers FROM {service}.outbox"):  # noqa: S608 - closed set
+                headers = dict(from_json(row["headers"]))
+                waiting[row["topic"], headers.get("ce_id", "")].append((service, row["id"]))
+                if row["topic"] == status and (sequence := read_envelope(headers).sequence) is not None:
+                    numbered[row["topic"], bytes(row["key"])][row["id"]] = sequence
         if not waiting:
             return
         async for batch in read_all(self.settings, [topic for topic in topics if any(topic == key[0] for key in waiting)]):
             for record in batch:
-                for service, row_id in waiting.pop((record.topic, record.headers.get("ce_id", "")), []):
-                    await self.connection.execute(f"DELETE FROM {service}.outbox WHERE id = $1", row_id)  # noqa: S608
-                    self.counts["not_sent_again"] += 1
+                gone = waiting.pop((record.topic, record.headers.get("ce_id", "")), [])
+                # Of a case's statuses Kafka keeps the last that was sent: an older one must not come behind a newer one.
+                mine, sequence = numbered.get((record.topic, record.key or b""), {}), read_envelope(record.headers).sequence or 0
+                gone += [("notifier", row_id) for row_id, number in mine.items() if number <= sequence]
+                for service, row_id in gone:
+                    done = await self.connection.execute(f"DELETE FROM {service}.outbox WHERE id = $1", row_id)  # noqa: S608
+                    self.counts["not_sent_again"] += int(done.rpartition(" ")[2])
+                for _, row_id in gone:
+                    mine.pop(row_id, None)
 
     async def _set_groups(self, topics: Any, first: dict[str, dict["TopicPartition", int]]) -> None:
         from services.notifier.recovery import read_all_positions

@@ -1,6 +1,7 @@
 """`jalur restore`: sets the database to a backup. Nothing begins to work on it before `jalur recover` has joined it with Kafka."""
 
 import asyncio
+import hmac
 import json
 import os
 from collections.abc import Callable
@@ -84,15 +85,18 @@ def _ids(file: Path) -> list[UUID]:
 def _check_whole(folder: Path, manifest: "Manifest", key: bytes) -> None:
     """All of the file, from the first byte to the last."""
     from services.commands.backup_manifest import SEALED
-    from services.commands.backup_seal import Damaged, unseal
+    from services.commands.backup_seal import Damaged, Hashed, unseal
 
     try:
         size = (folder / SEALED).stat().st_size
         if size != manifest.size:
             raise Damaged(f"{folder / SEALED} has {size} bytes, and the manifest says {manifest.size}")
         with (folder / SEALED).open("rb") as source:
-            for _ in unseal(key, source):
+            read = Hashed(source)
+            for _ in unseal(key, read):
                 pass
+        if not hmac.compare_digest(read.hexdigest(), manifest.sha256):  # another backup with this key would open as well
+            raise Damaged(f"{folder / SEALED} is not the file that the manifest describes")
     except OSError as error:
         raise CommandError(f"{folder / SEALED}: {error.strerror}") from None
 
@@ -113,32 +117,55 @@ def _check_release(manifest: "Manifest") -> None:
 async def _restore(
     stack: Stack, folder: Path, manifest: "Manifest", key: bytes, ids: list[UUID], may_replace: Callable[[int], bool]
 ) -> None:
-    from services.commands.access_database import apply_rights
     from services.commands.backup_tools import patient_database
-    from services.commands.dead_replays import operator
-    from shared.postgres import migrate_all
 
     _check_release(manifest)
-    dsn = stack.dsn()
+    await asyncio.to_thread(_check_tool, folder, manifest, key)
     async with patient_database(stack) as connection:
         await _check_server(connection, manifest)
         await _make_room(connection, may_replace)
+    try:
+        await _refill(stack, folder, manifest, key, ids)
+    except BaseException:  # Ctrl-C too
+        typer.echo("the restore is not finished, and no service begins before it is: repeat it, with --replace", err=True)
+        raise
+    if ids:
+        from services.commands.erasure_list import reapply
+
+        async with patient_database(stack) as connection:
+            await reapply(connection, [str(item) for item in ids])
+
+
+async def _refill(stack: Stack, folder: Path, manifest: "Manifest", key: bytes, ids: list[UUID]) -> None:
+    """All that must be done before `jalur recover` may begin, which does the erasures again and gives no rights."""
+    from services.commands.access_database import apply_rights
+    from services.commands.backup_tools import patient_database
+    from services.commands.dead_replays import operator
+    from shared.postgres import mark_restore, migrate_all
+
+    dsn = stack.dsn()
     await asyncio.to_thread(_fill, dsn, folder, key)
     async with patient_database(stack) as connection:
         await _check_rows(connection, manifest)
     await migrate_all(dsn)
-    async with patient_database(stack) as connection:
+    await apply_rights(dsn)
+    async with patient_database(stack) as connection, connection.transaction():
         await connection.execute(
             "INSERT INTO jalur.restores (backup_made_at, operator, erased) VALUES ($1::text::timestamptz, $2, $3)",
             manifest.made_at,
             operator(),
             ids,
         )
-        if ids:
-            from services.commands.erasure_list import reapply
+        await mark_restore(connection, is_under_way=False)
 
-            await reapply(connection, [str(item) for item in ids])
-    await apply_rights(dsn)
+
+def _check_tool(folder: Path, manifest: "Manifest", key: bytes) -> None:
+    from services.commands.backup_manifest import SEALED
+    from services.commands.backup_seal import unseal
+    from services.commands.backup_tools import check_restorable
+
+    with (folder / SEALED).open("rb") as source:
+        check_restorable(manifest.pg_dump, unseal(key, source))
 
 
 def _fill(dsn: str, folder: Path, key: bytes) -> None:
@@ -146,8 +173,11 @@ def _fill(dsn: str, folder: Path, key: bytes) -> None:
     from services.commands.backup_seal import unseal
     from services.commands.backup_tools import restore_from
 
-    with (folder / SEALED).open("rb") as source:
-        restore_from(dsn, unseal(key, source))
+    try:
+        with (folder / SEALED).open("rb") as source:
+            restore_from(dsn, unseal(key, source))
+    except (CommandError, OSError) as error:
+        raise CommandError(f"{error}; the database holds nothing of Jalur now") from None
 
 
 async def _check_server(connection: "asyncpg.Connection[asyncpg.Record]", manifest: "Manifest") -> None:
@@ -161,9 +191,10 @@ async def _check_server(connection: "asyncpg.Connection[asyncpg.Record]", manife
 
 
 async def _make_room(connection: "Connection", may_replace: Callable[[int], bool]) -> None:
-    """Empty schemas, which stay: whoever restores may own them without the right to make any."""
+    """Empty schemas, which stay: whoever restores may own them without the right to make any. From here on no service begins."""
     from services.commands.backup_manifest import count_rows
     from services.commands.backup_tools import SCHEMAS
+    from shared.postgres import mark_restore
 
     async with connection.transaction():
         rows = await count_rows(connection)
@@ -184,6 +215,7 @@ async def _make_room(connection: "Connection", may_replace: Callable[[int], bool
             list(SCHEMAS),
         ):
             await connection.execute(f"DROP {row['thing']} CASCADE")
+        await mark_restore(connection, is_under_way=True)
 
 
 async def _check_rows(connection: "Connection", manifest: "Manifest") -> None:

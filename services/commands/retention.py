@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from services.commands import CommandError, DataDir
+from services.commands import FAILED, CommandError, DataDir
 from services.commands.connect import USAGE, Stack, database, find_stack, run
 from services.commands.erase import topics_of
 from services.commands.erasing import Refused, erase
@@ -36,13 +36,14 @@ class Due:
 
 @dataclass(slots=True)
 class Night:
-    """`looked_at`: cases that ended; `removed`: rows, by table."""
+    """`looked_at`: cases that ended; `removed`: rows, by table. `has_failed`: not all of `refused` may wait for another night."""
 
     looked_at: int = 0
     due: list[Due] = field(default_factory=list)
     erased: list[UUID] = field(default_factory=list)
     refused: dict[UUID, str] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
+    has_failed: bool = False
 
 
 @app.callback()
@@ -60,9 +61,10 @@ def run_(
 ) -> None:
     """Erase what was written of complaints whose case ended long enough ago, each in a transaction of its own. Safe to repeat, or to stop.
 
-    The time runs from the last line of the case's timeline. What is held (jalur erase hold) is passed over and named.
+    The time runs from the last line of the case's timeline. What is held (jalur erase hold) is passed over and named; so is what cannot
+    be erased, and the others are.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage.
+    Exit codes: 0 done; 1 failed, or some could not be erased; 2 wrong usage.
     """
     from services.commands.retention_periods import load_periods
 
@@ -72,6 +74,8 @@ def run_(
         typer.echo(json.dumps(_json(found, is_dry)))
     else:
         _show(found, is_dry)
+    if found.has_failed:
+        raise typer.Exit(FAILED)
 
 
 def _read(file: Path) -> "dict[str, Period]":
@@ -96,8 +100,15 @@ async def _run(stack: Stack, years: "Mapping[str, Period]", limit: int, is_dry: 
                 continue
             try:
                 done = await erase(connection, item.complaint_id, "retention", topics=topics, clockwork=clockwork, operator=who)
-            except Refused as refusal:  # held, or opened again, since this page was read
-                night.refused[item.complaint_id] = str(refusal)
+            except Exception as error:
+                if connection.is_closed():  # not this case's fault, and no other would fare better
+                    raise
+                # What others raise may quote a row.
+                night.refused[item.complaint_id] = str(error) if isinstance(error, CommandError) else type(error).__name__
+                # Refused: held, or opened again, since this page was read.
+                night.has_failed = night.has_failed or not isinstance(error, Refused)
+                continue
+            if not done.removed:  # a line without words came since it was erased; it is due no more
                 continue
             night.erased.append(item.complaint_id)
             for table, count in done.removed.items():
@@ -129,7 +140,12 @@ async def _due(connection: "Connection", years: "dict[str, Period]", night: Nigh
             _PAGE,
         )
         for row in rows:
-            service = str(from_json(row["received"]).get("service"))
+            try:
+                service = str(from_json(row["received"]).get("service"))
+            except (ValueError, AttributeError) as error:  # of no known service: nobody can say when its time is over
+                night.refused[row["id"]] = f"intake.complaints cannot be read: {type(error).__name__}"
+                night.has_failed = True
+                continue
             over = over_at(row["noted_at"], service, years)
             if over <= now:
                 yield Due(row["id"], service, row["noted_at"], over, row["reason"] if row["is_held"] else None)

@@ -7,14 +7,17 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-from services.intake.domain import Change, ChangedFields, Submission
+from services.intake.domain import LONGEST_TEXT, Change, ChangedFields, Submission
 from services.intake.lapor_status import is_final, mapped
+from services.intake.publication import MaskedReport
 from shared.events import SourceChangeKind
 
 _EDITED = ("title", "text", "category", "channel", "occurred_on", "location", "reporter", "form", "attachments")
 # With the rest of a change's id it stays under 200 bytes.
 _LONGEST_REFERENCE = 120
 _FLAGS = ("is_anonymous", "is_confidential")
+_MASKED = ("title", "text", "category", "channel", "source_status")
+LONGEST_OF = {"title": 500, "text": LONGEST_TEXT}
 
 
 def differences(known: Submission, newer: Submission, exported_at: datetime) -> list[Change]:
@@ -53,6 +56,24 @@ def differences(known: Submission, newer: Submission, exported_at: datetime) -> 
     if status is not None and status != "edited":
         add(status, (), newer.source_status)
     return found
+
+
+def unmasked(known: Submission, newer: Submission, masked: MaskedReport) -> Submission:
+    """`known`, of which some may have come back from Kafka masked: where `newer` says the same but for the masks, in its words.
+
+    `masked` is `newer`, masked. A mark stands in a source's own words only where it was put for them, so of what is whole nothing changes.
+    """
+    same = {name: getattr(newer, name) for name in _MASKED if getattr(known, name) in _cuts(name, getattr(masked, name))}
+    if known.location.model_dump() == masked.location.model_dump():
+        same["location"] = newer.location
+    if [(item.name, item.at, item.by) for item in known.disposition] == [(item.name, item.at, item.by) for item in masked.disposition]:
+        same["disposition"] = newer.disposition
+    return known.model_copy(update=same)
+
+
+def _cuts(name: str, text: str | None) -> tuple[str | None, ...]:
+    """A mark may be longer than what it stands for: of a title or a text as much was kept as a report may have."""
+    return (text, text[: LONGEST_OF[name]].strip()) if text is not None and name in LONGEST_OF else (text,)
 
 
 def _renamed(fields: dict[str, Any]) -> dict[str, Any]:

@@ -165,7 +165,6 @@ class Intake:
             own = [claim for claim in known.values() if claim.identity.source == request.source]
             if any(not claim.request_sha for claim in own):
                 own = await recovery.make_whole(connection, own, request)
-                await _remember_rows(connection, [(request, complaint_id)])
             differing = [claim.identity for claim in own if claim.request_sha != request.sha]
             if differing:
                 raise _contradiction("was sent before with another body; a repeat must be the same, a correction is a change", differing)

@@ -20,7 +20,7 @@ class KnownRow:
 async def find_known_row(connection: Connection, source: str, source_ref: str, *, is_whole: bool = False) -> KnownRow | None:
     """The last row imported, else the report as it came in by HTTP; None where the reference is unknown.
 
-    `is_whole`: nor where the report came back masked from Kafka; only its masked words are known then.
+    `is_whole`: nor where the report came back masked from Kafka, whatever is known of its rows: it is to be made whole first.
     """
     row = await connection.fetchrow(
         """
@@ -28,7 +28,7 @@ async def find_known_row(connection: Connection, source: str, source_ref: str, *
         FROM identities
         JOIN reports ON reports.complaint_id = identities.complaint_id AND reports.number = identities.report
         LEFT JOIN known_rows ON known_rows.source = identities.source AND known_rows.source_ref = identities.value
-        WHERE identities.kind = 'ref' AND identities.source = $1 AND identities.value = $2 AND NOT ($3 AND is_masked AND fields IS NULL)
+        WHERE identities.kind = 'ref' AND identities.source = $1 AND identities.value = $2 AND NOT ($3 AND is_masked)
         """,
         source,
         source_ref,

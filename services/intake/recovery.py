@@ -1,12 +1,18 @@
 """Intake's part in a recovery: complaints come back from Kafka masked, and whole when their source repeats them. The caller commits."""
 
+import json
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import asyncpg
 from pydantic import ValidationError
 
+from services.intake.differences import LONGEST_OF, unmasked
 from services.intake.domain import Submission, identities_of, original_of
 from services.intake.store import Claim, NewReport, add_identities, add_reports
 from shared.events import ComplaintChanged, ComplaintReceived
@@ -17,6 +23,13 @@ if TYPE_CHECKING:
 
 LOST = "[tidak tersimpan]"
 """Where the words of a report are not in Kafka: only its source has them still."""
+_IMPORTED = re.compile(r"import/(?P<stamp>[^/]+)/(?P<reference>.*)/[a-z]+", re.DOTALL)
+# Kinds that always say the status anew, also where it is none.
+_ENDS = ("closed", "archived", "reopened", "replied")
+_IN_KAFKA = (
+    "title", "text", "class_", "category", "channel", "occurred_on", "location", "is_anonymous", "is_confidential", "disposition",
+    "source_status",
+)  # fmt: skip
 _UNKNOWN = b""  # the hash of a request that nobody has: whoever sends it gives it back
 
 
@@ -73,6 +86,56 @@ async def refill_joined(connection: Connection, found: Sequence[ComplaintChanged
     return added
 
 
+async def refill_exported(connection: Connection, found: Sequence[ComplaintChanged]) -> int:
+    """Changes that an import found and the database does not have: what the next export is compared with has them, so that it does not
+    find them again under another id. Masked, as Kafka has them; of a second report by another door nothing is known to compare.
+    """
+    brought = 0
+    for change in found:
+        stamp, reference = _export_of(change.change_id)
+        if stamp is None or change.source is None:
+            continue
+        row = await connection.fetchrow(
+            """
+            SELECT identities.value AS source_ref, exported_at, coalesce(fields, original) AS fields FROM intake.identities
+            JOIN intake.reports ON reports.complaint_id = identities.complaint_id AND reports.number = identities.report
+            LEFT JOIN intake.known_rows ON known_rows.source = identities.source AND known_rows.source_ref = identities.value
+            WHERE identities.complaint_id = $1 AND identities.kind = 'ref' AND identities.source = $2
+            AND $3 IN (identities.value, encode(sha256(convert_to(identities.value, 'UTF8')), 'hex'))
+            AND (exported_at IS NULL OR exported_at <= $4)
+            AND NOT EXISTS (SELECT FROM intake.changes WHERE by = $5 AND change_id = $6)
+            """,
+            change.complaint_id,
+            change.source,
+            reference,
+            stamp,
+            change.by,
+            change.change_id,
+        )
+        if row is None:
+            continue
+        known = json.loads(row["fields"])
+        if known["title"] == LOST and known["text"] == LOST:
+            continue
+        status = {"source_status": change.source_status} if change.kind in _ENDS or change.source_status is not None else {}
+        fields = original_of(_submission(known | dict(change.fields) | status))
+        await connection.execute("SET LOCAL search_path TO intake, jalur")
+        await _put_row(connection, change.source, row["source_ref"], change.complaint_id, stamp, fields)
+        brought += 1
+    return brought
+
+
+def _export_of(change_id: str) -> tuple[datetime | None, str]:
+    """When the export was made that showed the change, and of which reference, or its hash; None where no import found it."""
+    match = _IMPORTED.fullmatch(change_id)
+    if match is None:
+        return None, ""
+    try:
+        return datetime.strptime(match["stamp"], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC), match["reference"]
+    except ValueError:
+        return None, ""
+
+
 async def _keep(connection: Connection, reports: Sequence[NewReport], claims: Sequence[Claim]) -> None:
     await connection.execute("SET LOCAL search_path TO intake, jalur")
     await add_reports(connection, reports)
@@ -98,18 +161,12 @@ def _original(event: ComplaintReceived) -> Submission:
 
 
 def _submission(fields: dict[str, Any]) -> Submission:
-    """A mark may be longer than what it stands for, so limits may be passed; then the words alone are kept, cut."""
-    try:
-        return Submission.model_validate(fields)
-    except ValidationError:
-        return Submission.model_validate(
-            {
-                "title": fields["title"][:500].strip() or LOST,
-                "text": fields["text"][:20_000].strip() or LOST,
-                "source_ref": fields["source_ref"],
-                "reported_at": fields.get("reported_at"),
-            }
-        )
+    """A mark may be longer than what it stands for, so limits may be passed; then the words are cut, or else kept alone."""
+    cut = {"title": fields["title"][: LONGEST_OF["title"]].strip() or LOST, "text": fields["text"][: LONGEST_OF["text"]].strip() or LOST}
+    for some in (fields, fields | cut):
+        with suppress(ValidationError):
+            return Submission.model_validate(some)
+    return Submission.model_validate(cut | {"source_ref": fields["source_ref"], "reported_at": fields.get("reported_at")})
 
 
 async def make_whole(connection: Connection, claims: Sequence[Claim], request: "Request") -> list[Claim]:
@@ -120,6 +177,7 @@ async def make_whole(connection: Connection, claims: Sequence[Claim], request: "
     found: list[Claim] = []
     for claim in claims:
         if claim.request_sha == _UNKNOWN and await _is_same(connection, claim, request):
+            await _remember_row(connection, claim, request)
             await connection.execute(
                 "UPDATE reports SET original = $3, is_masked = false WHERE complaint_id = $1 AND number = $2",
                 claim.complaint_id,
@@ -153,8 +211,64 @@ async def _is_same(connection: Connection, claim: Claim, request: "Request") -> 
             )
             is not None
         )
-    known = Submission.model_validate_json(kept)
-    if known.title == LOST and known.text == LOST:
-        return True
-    said = request.masked
-    return (known.title, known.text) in ((said.title, said.text), (said.title[:500].strip(), said.text[:20_000].strip()))
+    row = await _last_row(connection, claim, request)
+    said = request.submission
+    for known in map(Submission.model_validate_json, (kept, *([row["fields"]] if row is not None else []))):
+        alike = unmasked(known, said, request.masked)
+        if _is_lost(known) or (alike.title, alike.text) == (said.title, said.text):
+            return True
+    return False
+
+
+async def _remember_row(connection: Connection, claim: Claim, request: "Request") -> None:
+    """What the next export is compared with: not what the source says now, but what was known of it, so that its changes are found.
+
+    In the words of now where they are the same but for the masks. Kafka never has who reported, a form or attachments: they are as now.
+    """
+    kept = await connection.fetchrow(
+        "SELECT original, accepted_at FROM reports WHERE complaint_id = $1 AND number = $2 AND is_masked", claim.complaint_id, claim.report
+    )
+    row, said = await _last_row(connection, claim, request), request.submission
+    if kept is None or said.source_ref is None or (row is None and request.exported_at is None):
+        return  # another name of this request was first; or its source makes no exports
+    known = Submission.model_validate_json(row["fields"] if row is not None else kept["original"])
+    if _is_lost(known):
+        fields, exported_at = request.original, request.exported_at
+    else:
+        alike = unmasked(known, said, request.masked)
+        fields = original_of(said.model_copy(update={name: getattr(alike, name) for name in _IN_KAFKA}))
+        # No export that it came in by was made later.
+        exported_at = kept["accepted_at"]
+    if row is not None:
+        exported_at = row["exported_at"]
+    await _put_row(connection, request.source, said.source_ref, claim.complaint_id, exported_at, fields)
+
+
+async def _last_row(connection: Connection, claim: Claim, request: "Request") -> asyncpg.Record | None:
+    return await connection.fetchrow(
+        "SELECT exported_at, fields FROM known_rows WHERE source = $1 AND source_ref = $2 AND complaint_id = $3",
+        request.source,
+        request.submission.source_ref,
+        claim.complaint_id,
+    )
+
+
+async def _put_row(
+    connection: Connection, source: str, source_ref: str, complaint_id: UUID, exported_at: datetime | None, fields: str
+) -> None:
+    """Unlike an import's, also over one of the same export: what is known of it changed, not what it showed."""
+    await connection.execute(
+        """
+        INSERT INTO known_rows (source, source_ref, complaint_id, exported_at, fields) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (source, source_ref) DO UPDATE SET exported_at = excluded.exported_at, fields = excluded.fields
+        """,
+        source,
+        source_ref,
+        complaint_id,
+        exported_at,
+        fields,
+    )
+
+
+def _is_lost(known: Submission) -> bool:
+    return known.title == LOST and known.text == LOST

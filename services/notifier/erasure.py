@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from services.notifier.facts import ADAPTER, without_text
+from services.notifier.facts import ADAPTER, text_of, without_text
 from shared.erased import erased_json, without_words
 from shared.events import TYPE_OF, CaseStatus
 from shared.postgres import Connection
@@ -67,6 +67,14 @@ def _erased_fact(fact: str) -> str:
     return fact if erased == known else ADAPTER.dump_json(erased).decode()
 
 
+async def count_lines_with_words(connection: Connection, complaint_id: UUID) -> int:
+    """Lines from before words lay beside them: the chain's hashes are over the words themselves, so these can never go."""
+    rows = await connection.fetch(
+        "SELECT fact FROM notifier.timeline WHERE complaint_id = $1 AND text_sha IS NULL AND fact IS NOT NULL", complaint_id
+    )
+    return sum(any(text_of(ADAPTER.validate_json(row["fact"])).values()) for row in rows)
+
+
 async def count_texts(connection: Connection, complaint_id: UUID) -> int:
     return await connection.fetchval("SELECT count(*) FROM notifier.timeline_texts WHERE complaint_id = $1", complaint_id)  # type: ignore[no-any-return]
 
@@ -74,6 +82,11 @@ async def count_texts(connection: Connection, complaint_id: UUID) -> int:
 async def erase_texts(connection: Connection, complaint_id: UUID, at: datetime) -> None:
     """Those beside the timeline, once the erasure is written down; and statuses not sent yet, which the next one replaces."""
     await connection.execute("DELETE FROM notifier.timeline_texts WHERE complaint_id = $1", complaint_id)
-    await connection.execute("UPDATE notifier.cases SET erased_at = $2 WHERE id = $1", complaint_id, at)
+    await mark_erased(connection, complaint_id, at)
     for table in ("notifier.outbox", "notifier.outbox_failed"):
         await connection.execute(f"DELETE FROM {table} WHERE key = $1 AND headers LIKE $2", complaint_id.bytes, _STATUS)  # noqa: S608
+
+
+async def mark_erased(connection: Connection, complaint_id: UUID, at: datetime) -> None:
+    """Up to then nothing is left: what Kafka brings again stays away, and the case is not due before something is said of it."""
+    await connection.execute("UPDATE notifier.cases SET erased_at = $2 WHERE id = $1", complaint_id, at)

@@ -1,14 +1,24 @@
 """A backup is all of the database at one instant, closed; it opens only whole, with its key, on what can hold it."""
 
 import json
+import os
+import shutil
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from services.commands.backup_manifest import MANIFEST, SEALED
+from deploy.local.errors import StackError
+from services.commands import CommandError, erasure_list
+from services.commands.access_database import find_difference
+from services.commands.backup_manifest import MANIFEST, SEALED, read_manifest
+from services.commands.backup_seal import read_key, seal, unseal
+from shared.postgres import is_recovered
 from tests.operators import asked, database_alone, jalur, keep, opened
 from tests.world import World
 
@@ -171,3 +181,134 @@ async def test_what_was_erased_since_the_backup_is_erased_again(here: World, tmp
     assert SECRET not in rows[erased]
     assert rows[kept] == SECRET
     assert await here.db.fetchval("SELECT erased[1] FROM jalur.restores") == erased  # and once more after recovery
+
+
+def signed_anew(folder: Path, key: Path, **said: Any) -> None:
+    """As whoever has the key could, and as a backup of other tools would be."""
+    secret = read_key(key)
+    replace(read_manifest(folder, secret), **said).write(folder / MANIFEST, secret)
+
+
+def closed_anew(folder: Path, key: Path, change: Callable[[bytes], bytes]) -> dict[str, Any]:
+    """Other content in the sealed file, under the same key; returns what its manifest must say of it."""
+    secret, out = read_key(key), BytesIO()
+    with (folder / SEALED).open("rb") as source:
+        size, digest = seal(secret, BytesIO(change(b"".join(unseal(secret, source)))), out)
+    (folder / SEALED).write_bytes(out.getvalue())
+    return {"size": size, "sha256": digest}
+
+
+async def test_after_a_restore_that_stopped_half_way_no_service_begins(
+    here: World, tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JALUR_KAFKA", here.bootstrap)  # which does not answer: it is refused before Kafka is asked
+    await some_cases(here)
+    folder = await backed_up(here, tmp_path / "today", key)
+    rows = read_manifest(folder, read_key(key)).rows
+    signed_anew(folder, key, rows=rows | {"intake.complaints": 4})  # noticed when all of it is in the database already
+    restore = ("restore", str(folder), "--key-file", str(key), "--replace", "--yes")
+    stopped = await jalur(here, *restore)
+    assert stopped.exit_code == 1
+    assert "the restore is not finished" in stopped.stderr
+    assert await here.db.fetchval("SELECT count(*) FROM intake.complaints") == 3
+    assert not await is_recovered(here.dsn)
+    too_early = await jalur(here, "recover")
+    assert too_early.exit_code == 1
+    assert "jalur restore" in too_early.stderr
+
+    signed_anew(folder, key, rows=rows)
+    assert (await jalur(here, *restore)).exit_code == 0
+    assert not await is_recovered(here.dsn)
+    await here.db.execute("UPDATE jalur.restores SET recovered_at = now()")  # what `jalur recover` ends with
+    assert await is_recovered(here.dsn)
+
+
+def no_package(_: str) -> Path:
+    raise StackError("no PostgreSQL binaries")
+
+
+async def test_nothing_is_thrown_away_for_a_backup_that_cannot_be_restored_from_here(
+    here: World, tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await some_cases(here)
+    folder = await backed_up(here, tmp_path / "today", key)
+    before = await all_rows(here)
+    restore = ("restore", str(folder), "--key-file", str(key), "--replace", "--yes")
+    made_by = read_manifest(folder, read_key(key)).pg_dump
+
+    async def refused() -> str:
+        done = await jalur(here, *restore)
+        assert done.exit_code == 1
+        assert await all_rows(here) == before
+        assert await is_recovered(here.dsn)
+        return done.stderr
+
+    with monkeypatch.context() as bare:  # as in the image, which has no client programs
+        bare.setattr("deploy.local.postgres._binary", no_package)
+        bare.setattr(shutil, "which", lambda name: None)
+        assert "there is no pg_restore" in await refused()
+    signed_anew(folder, key, pg_dump="99.1")
+    assert "99.1" in await refused()
+    signed_anew(folder, key, pg_dump=made_by, **closed_anew(folder, key, lambda text: b"no archive"))
+    assert "pg_restore cannot read it" in await refused()
+
+
+async def test_a_restore_that_fails_in_pg_restore_says_that_nothing_is_left(here: World, tmp_path: Path, key: Path) -> None:
+    await some_cases(here)
+    folder = await backed_up(here, tmp_path / "today", key)
+    signed_anew(folder, key, **closed_anew(folder, key, lambda text: text[:-20]))  # its list of contents is whole
+    done = await jalur(here, "restore", str(folder), "--key-file", str(key), "--replace", "--yes")
+    assert done.exit_code == 1
+    assert "the database holds nothing of Jalur now" in done.stderr
+    assert not await here.db.fetchval("SELECT to_regclass('intake.complaints') IS NOT NULL")
+    assert not await is_recovered(here.dsn)
+
+
+async def test_another_file_of_the_same_size_and_key_is_not_the_backup(here: World, tmp_path: Path, key: Path) -> None:
+    folder = await backed_up(here, tmp_path / "today", key)
+    closed_anew(folder, key, lambda text: text)  # its manifest knows nothing of it
+    done = await jalur(here, "restore", str(folder), "--key-file", str(key), "--check")
+    assert done.exit_code == 1
+    assert "is not the file that the manifest describes" in done.stderr
+
+
+async def test_the_services_have_their_rights_before_anything_is_erased_again(
+    here: World, tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erased, *_ = await some_cases(here)
+    folder = await backed_up(here, tmp_path / "today", key)
+    (tmp_path / "erased").write_text(f"{erased}\n", encoding="utf-8")
+
+    async def failing(*_: Any) -> int:
+        raise CommandError("not today")
+
+    monkeypatch.setattr(erasure_list, "reapply", failing)  # `jalur recover` does it once more, and gives no rights
+    restore = ("restore", str(folder), "--key-file", str(key), "--replace", "--yes", "--erased", str(tmp_path / "erased"))
+    assert (await jalur(here, *restore)).exit_code == 1
+    async with here.db.acquire() as connection:
+        difference = await find_difference(connection)
+    assert (difference.missing, difference.surplus) == ([], [])
+    assert await here.db.fetchval("SELECT erased[1] FROM jalur.restores") == erased
+
+
+async def test_a_backup_that_is_said_to_be_written_survives_a_power_cut(
+    here: World, tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, int]] = []  # by the file's number, which it keeps under its new name
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(opened: int) -> None:
+        done.append(("sync", os.fstat(opened).st_ino))
+        fsync(opened)
+
+    def renamed(file: Path, other: Path) -> Path:
+        done.append(("rename", file.stat().st_ino))
+        return rename(file, other)
+
+    await backed_up(here, tmp_path / "first", key)
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    folder = tmp_path / "today"
+    assert (await jalur(here, "backup", str(folder), "--key-file", str(key))).exit_code == 0
+    sealed, manifest, inside, outside = (file.stat().st_ino for file in (folder / SEALED, folder / MANIFEST, folder, tmp_path))
+    assert done == [("sync", sealed), ("sync", manifest), ("rename", manifest), ("sync", inside), ("sync", outside)]

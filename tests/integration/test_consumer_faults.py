@@ -16,7 +16,7 @@ async def test_a_batch_over_many_partitions_that_postgresql_refuses_is_given_bac
     await world.db.execute(
         """
         CREATE SEQUENCE public.tries;
-        CREATE FUNCTION public.fails() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION public.fails() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
         DECLARE codes text[] := '{40P01,57P01,40001,53100}'; try bigint := nextval('public.tries');
         BEGIN
             IF try <= 4 THEN RAISE EXCEPTION 'not now' USING ERRCODE = codes[try]; END IF;

@@ -12,7 +12,7 @@ import pytest
 
 from services.commands.erasing import erase
 from services.commands.erasure_list import list_erased, reapply
-from services.notifier import domain, store
+from services.notifier import domain, store, timeline
 from services.notifier.domain import Setting
 from shared.erased import ERASED
 from shared.events import ComplaintChanged
@@ -187,3 +187,74 @@ async def test_words_beside_the_timeline_go_only_by_an_erasure_and_a_changed_one
         str(FIRST): f"the text of line {number} was changed",
         str(CASES[1]): f"the text of line {number} is gone, and no line says that it was erased",
     }
+
+
+async def test_a_line_with_its_words_inside_is_refused_and_nothing_is_called_erased(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "text_of", lambda fact: {})  # as lines were written before their words lay beside them
+    await keep_case(world, FIRST)
+    monkeypatch.undo()
+    await keep_case(world, CASES[1])
+    refused = await jalur(world, "erase", str(FIRST), "--reason", "requested", "--json")
+    assert (refused.exit_code, refused.stdout, "1 line of its timeline" in refused.stderr) == (4, "", True), refused
+    assert await world.db.fetchval("SELECT count(*) FROM jalur.erasures") == 0
+    assert "Judul" in await world.db.fetchval("SELECT original FROM intake.reports WHERE complaint_id = $1", FIRST), "all of it or nothing"
+    await world.advance(9 * YEAR)
+    night = await asked(world, "retention", "run", code=1)
+    assert (night["erased"], list(night["refused"])) == ([str(CASES[1])], [str(FIRST)]), "each night says so, until somebody looks"
+
+
+_UNREADABLE = {
+    "router.decisions": """
+        INSERT INTO router.decisions (causing_id, complaint_id, decision, decided_at, rules_version, report, taken)
+        VALUES (gen_random_uuid(), $1, 0, now(), 'x', '{}', convert_to($2, 'UTF8'))
+    """,
+    "notifier.passed_on": "INSERT INTO notifier.passed_on (complaint_id, fact) VALUES ($1, $2)",
+    "notifier.parked": """
+        WITH known AS (INSERT INTO notifier.facts (id, complaint_id) VALUES ($1, $1))
+        INSERT INTO notifier.parked (id, complaint_id, kind, counts_at, fact) VALUES ($1, $1, 'said', now(), $2)
+    """,
+}
+
+
+@pytest.mark.parametrize("table", _UNREADABLE)
+async def test_a_row_that_cannot_be_read_is_named_by_its_table_and_not_shown(world: World, table: str) -> None:
+    await keep_case(world, FIRST)
+    await world.db.execute(_UNREADABLE[table], FIRST, f'{{"fact": "{WHY}", "reasons": "{WHY}"}}')
+    failed = await jalur(world, "erase", str(FIRST), "--reason", "requested")
+    assert (failed.exit_code, table in failed.stderr, str(FIRST) in failed.stderr, WHY in failed.stderr) == (1, True, True, False), failed
+    assert await words_of(world, FIRST) == 1
+
+
+async def test_a_case_that_fails_is_named_without_its_words_and_the_night_goes_on(world: World) -> None:
+    for complaint_id in CASES[:4]:
+        await keep_case(world, complaint_id)
+    await world.db.execute(_UNREADABLE["router.decisions"], FIRST, WHY)
+    await world.db.execute("UPDATE intake.complaints SET received = 'bad' WHERE id = $1", CASES[1])
+    await world.db.execute(
+        f"""
+        CREATE FUNCTION intake.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{WHY}'; END $$;
+        CREATE TRIGGER fails BEFORE UPDATE ON intake.reports FOR EACH ROW WHEN (OLD.complaint_id = '{CASES[2]}')
+            EXECUTE FUNCTION intake.fail();
+        """
+    )
+    await world.advance(9 * YEAR)
+    for erased in ([str(CASES[3])], []):
+        night = await asked(world, "retention", "run", code=1)
+        assert night["erased"] == erased
+        assert set(night["refused"]) == {str(item) for item in CASES[:3]}
+        assert WHY not in str(night)
+    shown = await jalur(world, "retention", "run")
+    assert (shown.exit_code, shown.stdout.count("not erased"), WHY in shown.stdout + shown.stderr) == (1, 3, False)
+
+
+async def test_a_case_in_which_nothing_is_left_takes_nobodys_place_and_is_due_once(world: World) -> None:
+    for complaint_id in CASES[:2]:
+        await keep_case(world, complaint_id)
+    await asked(world, "erase", str(FIRST), "--reason", "requested")
+    # As if a line without words had come since.
+    await world.db.execute("UPDATE notifier.cases SET erased_at = $2 WHERE id = $1", FIRST, MONDAY - timedelta(seconds=1))
+    await world.advance(9 * YEAR)
+    night = await asked(world, "retention", "run", "--limit", "1")
+    assert ([item["complaint_id"] for item in night["due"]], night["erased"]) == ([str(FIRST), str(CASES[1])], [str(CASES[1])])
+    assert (await asked(world, "retention", "run"))["due"] == []
+    assert await world.db.fetchval("SELECT count(*) FROM jalur.erasures") == 2, "what removed nothing is no erasure"

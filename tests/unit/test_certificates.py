@@ -61,13 +61,14 @@ async def test_the_seconds_left_follow_the_file_and_are_0_where_it_cannot_be_rea
         await watch.look()
         return metrics.registry.get_sample_value("jalur_intake_certificate_expiry_seconds", {"file": "kafka_authorities"})
 
-    file.write_bytes(certificate(NOW + timedelta(days=2)))
+    now = datetime.now(UTC).replace(microsecond=0)
+    file.write_bytes(certificate(now + timedelta(days=2)))
     assert await shown() == pytest.approx(2 * 86400, abs=300)
-    file.write_bytes(certificate(NOW - timedelta(days=1)))
+    file.write_bytes(certificate(now - timedelta(days=1)))
     assert await shown() == pytest.approx(-86400, abs=300)
     with capture_logs() as logs:
         file.unlink()
         assert [await shown(), await shown()] == [0.0, 0.0]
     assert [line["file"] for line in logs] == ["kafka_authorities"], "said once, and no path"
-    file.write_bytes(certificate(NOW + timedelta(days=365)))
+    file.write_bytes(certificate(now + timedelta(days=365)))
     assert await shown() == pytest.approx(365 * 86400, abs=300)
