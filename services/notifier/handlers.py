@@ -15,7 +15,8 @@ from services.notifier.clocks import Clockwork, Fired
 from services.notifier.domain import Setting
 from services.notifier.facts import Fact, Ordered, Said, identity, without_text
 from services.notifier.inputs import Input, Inputs
-from services.notifier.life import LIVE, Ask, Life
+from services.notifier.leads import merges_into, refused_leads
+from services.notifier.life import Ask, Life
 from services.notifier.publication import messages_of, refusal_message, request_of
 from services.notifier.traces import find_traces, keep_traces
 from services.notifier.watermarks import record_positions
@@ -61,7 +62,7 @@ class Notifier:
         named = {payload.complaint_id for _, payload in batch}
         async with transaction(self._pool) as connection:
             # Whoever merges a case locks the one it goes into as well, so that neither changes under the other.
-            leads = {into for _, payload in batch if (into := _merges_into(payload)) is not None}
+            leads = {into for _, payload in batch if (into := merges_into(payload)) is not None}
             cases = await store.lock_cases(connection, named | leads | await store.find_waiting_leads(connection, named))
             heard = {payload.complaint_id: record.headers.get("traceparent") for record, payload in batch}
             for complaint_id, traceparent in heard.items():
@@ -75,7 +76,7 @@ class Notifier:
             asked: list[tuple[Case, Ask]] = []
             for complaint_id, told in facts.items():
                 case = cases[complaint_id]
-                asked += [(case, ask) for ask in domain.learn(case, told, setting, _targets(told, case, cases))]
+                asked += [(case, ask) for ask in domain.learn(case, told, setting, refused_leads(told, case, cases))]
             await self._save(connection, [cases[item] for item in named], setting, asked, loaded)
             await record_positions(connection, _positions(batch))
         self._relay.wake()
@@ -188,7 +189,7 @@ class Notifier:
 
             def take(case: Case) -> None:
                 told = facts.get(case.id, [])
-                asked.extend((case, ask) for ask in domain.learn(case, told, setting, _targets(told, case, {})))
+                asked.extend((case, ask) for ask in domain.learn(case, told, setting, refused_leads(told, case, {})))
 
             moved, loaded = self._each(cases.values(), setting, take)
             await store.drop_passed_on(connection, [case.id for case in moved])
@@ -291,41 +292,6 @@ def _revived(cases: Iterable[Case], setting: Setting) -> dict[UUID, Life]:
 def is_erased(case: Case, at: datetime) -> bool:
     """Whether what was written then is erased: Kafka may still have it, and bring it again."""
     return case.erased_at is not None and at <= case.erased_at
-
-
-def _merges_into(payload: Input) -> UUID | None:
-    if isinstance(payload, CaseUpdate):
-        return payload.into if payload.into != payload.complaint_id else None
-    if isinstance(payload, ComplaintChanged) and payload.kind == "update" and payload.fields.get("into"):
-        fact = reading.changed(payload)
-        return fact.into if isinstance(fact, Said) and fact.into != payload.complaint_id else None
-    return None
-
-
-def _targets(told: Sequence[Fact], case: Case, cases: dict[UUID, Case]) -> dict[UUID, str]:
-    """Cases that cannot be merged into, and why, among those that are named. One that is not locked here is not known well enough."""
-    found: dict[UUID, str] = {}
-    for fact in (*told, *(item.fact for item in case.parked)):
-        if isinstance(fact, Said) and fact.into is not None:
-            why = _no_lead(cases.get(fact.into), fact)
-            if why is not None:
-                found[fact.into] = why
-    return found
-
-
-def _no_lead(lead: Case | None, said: Said) -> str | None:
-    """A unit merges only into what it has itself: of another's case it learns nothing, not even that there is one."""
-    if lead is None or not lead.is_opened:
-        return "no such complaint is open"
-    life = lead.life
-    is_its_own = said.unit is None or any(item.unit == said.unit for item in life.in_state(*LIVE))
-    if not is_its_own or (life.is_oversight and said.unit not in (None, "itjen")):
-        return "no such complaint is open"
-    if life.merged_into is not None:
-        return f"{lead.id} was itself merged into {life.merged_into}; name that one"
-    if life.ended_at is not None or life.is_history or life.answered_at is not None:
-        return f"{lead.id} is {life.state}; answer this one by itself"
-    return None
 
 
 def _positions(batch: Sequence[tuple[Record, Input]]) -> dict[TopicPartition, int]:
